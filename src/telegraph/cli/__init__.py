@@ -1,0 +1,1 @@
+"""The command line, on the node's local API."""

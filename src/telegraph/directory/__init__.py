@@ -1,0 +1,1 @@
+"""Where accounts live: one port, several stores behind it."""

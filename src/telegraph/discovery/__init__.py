@@ -1,0 +1,1 @@
+"""Finding managers: DNS alias first, then a UDP scan."""

@@ -1,0 +1,497 @@
+"""Everything that can go wrong and that somebody should be told of, as one tree.
+
+The first sentence of a class's docstring is what the user reads; ``{names}`` in it are filled from the
+keyword arguments given when the error is raised. ``spanish`` is the same sentence in Spanish.
+
+::
+
+    TelegraphError
+    ├── BadInput (400)          MalformedBody · IllegalName · IllegalPassword · IllegalAddress · IllegalText
+    │                           IllegalInvite · IllegalCsr · IllegalQuery · BodyTooLarge (413)
+    │                           UnsupportedMedia (415)
+    ├── Refused (403)           NotLoggedIn (401) · WrongCredentials (401) · ForeignSession · WrongRole
+    │                           RegistrationClosed · InviteNeeded · ForeignOrigin · ForgedFrame · BadSignature
+    │                           WrongApiToken (401)
+    ├── Missing (404)           UnknownUser · UnknownPath · UnknownMessage · WrongMethod (405)
+    ├── Conflict (409)          NameTaken · StaleCounter · OtherAccount · SequenceGap · KeyChanged
+    ├── TooMany (429)           RateLimited · Busy
+    ├── Unavailable (503)       ManagerAway · NoManagerFound · FateUnknown · PeerAway · NodeAway · DirectoryUnavailable
+    └── CannotStart (500)       PortTaken · DataInUse · DataUnreadable · CaUnreadable · CaUnknown · CaMismatch
+                                InsecureOffLoopback · TestingOnly · NewerSchema
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+Language = Literal["en", "es"]
+
+
+class TelegraphError(Exception):
+    """Something went wrong inside Telegraph; the log of the process has the details.
+
+    Attributes:
+        code: stable machine-readable name, the ``error`` field of every error answer.
+        status: the HTTP status that it is answered with.
+        retry_after: seconds after which trying again makes sense, or None.
+        details: what fills the sentence's placeholders.
+    """
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    spanish: ClassVar[str] = "Algo falló dentro de Telegraph; el registro del proceso tiene los detalles."
+
+    def __init__(self, *, retry_after: float | None = None, **details: object) -> None:
+        self.details: Mapping[str, object] = details
+        self.retry_after = retry_after
+        self._received: str | None = None
+        super().__init__(details)
+
+    def __str__(self) -> str:
+        return self.sentence()
+
+    def sentence(self, language: Language = "en") -> str:
+        """The one plain sentence for the user; one that another process worded is given as received."""
+        if self._received is not None:
+            return self._received
+        template = self.spanish if language == "es" else (self.__doc__ or "").split("\n", 1)[0]
+        return template.format_map(_Blanks(self.details))
+
+    @classmethod
+    def received(cls, code: str, sentence: str, retry_after: float | None = None) -> "TelegraphError":
+        """The error behind an error answer ``{"error": code, "message": sentence, …}`` of another process.
+
+        An unknown code (from a newer version) becomes a :class:`RemoteError`.
+        """
+        error = _by_code().get(code, RemoteError)(retry_after=retry_after, code=code)
+        error._received = sentence  # noqa: SLF001 - our own class
+        return error
+
+
+class _Blanks(dict[str, object]):
+    """Details of an error; a missing one shows as a dash instead of hiding the error behind a KeyError."""
+
+    def __missing__(self, key: str) -> str:
+        return "-"
+
+
+class RemoteError(TelegraphError):
+    """The other side answered with an error that this version does not know: {code}."""
+
+    code = "remote"
+    spanish = "El otro lado respondió con un error que esta versión no conoce: {code}."
+
+
+def _by_code() -> dict[str, type[TelegraphError]]:
+    found: dict[str, type[TelegraphError]] = {}
+    waiting: list[type[TelegraphError]] = [TelegraphError]
+    while waiting:
+        kind = waiting.pop()
+        found[kind.code] = kind
+        waiting.extend(kind.__subclasses__())
+    return found
+
+
+# --- bad input -------------------------------------------------------------------------------------------
+
+
+class BadInput(TelegraphError):
+    """The request is not understood: {detail}."""
+
+    code = "bad_input"
+    status = 400
+    spanish = "No se entiende la solicitud: {detail}."
+
+
+class MalformedBody(BadInput):
+    """The body of the request does not have the documented shape: {detail}."""
+
+    code = "malformed_body"
+    spanish = "El cuerpo de la solicitud no tiene la forma documentada: {detail}."
+
+
+class IllegalName(BadInput):
+    """That name cannot be used: {detail}."""
+
+    code = "illegal_name"
+    spanish = "Ese nombre no se puede usar: {detail}."
+
+
+class IllegalPassword(BadInput):
+    """That password cannot be used: it must have at least 8 characters and at most 72 bytes in UTF-8."""
+
+    code = "illegal_password"
+    spanish = "Esa contraseña no se puede usar: debe tener al menos 8 caracteres y a lo sumo 72 bytes en UTF-8."
+
+
+class IllegalAddress(BadInput):
+    """That is not an address that others could reach: {detail}."""
+
+    code = "illegal_address"
+    spanish = "Esa no es una dirección a la que otros puedan llegar: {detail}."
+
+
+class IllegalText(BadInput):
+    """That text cannot be sent: it must have between 1 character and 64 KiB in UTF-8."""
+
+    code = "illegal_text"
+    spanish = "Ese texto no se puede enviar: debe tener entre 1 carácter y 64 KiB en UTF-8."
+
+
+class IllegalInvite(BadInput):
+    """That invite cannot be used: {detail}; ask for a new one."""
+
+    code = "illegal_invite"
+    spanish = "Esa invitación no se puede usar: {detail}; pida una nueva."
+
+
+class IllegalCsr(BadInput):
+    """The certificate signing request cannot be used: {detail}."""
+
+    code = "illegal_csr"
+    spanish = "La solicitud de firma de certificado no se puede usar: {detail}."
+
+
+class IllegalQuery(BadInput):
+    """A parameter of the request cannot be used: {detail}."""
+
+    code = "illegal_query"
+    spanish = "Un parámetro de la solicitud no se puede usar: {detail}."
+
+
+class BodyTooLarge(BadInput):
+    """The body of the request is larger than 1 MiB."""
+
+    code = "body_too_large"
+    status = 413
+    spanish = "El cuerpo de la solicitud pasa de 1 MiB."
+
+
+class UnsupportedMedia(BadInput):
+    """The body of the request must be JSON (Content-Type: application/json)."""
+
+    code = "unsupported_media"
+    status = 415
+    spanish = "El cuerpo de la solicitud debe ser JSON (Content-Type: application/json)."
+
+
+# --- refused ---------------------------------------------------------------------------------------------
+
+
+class Refused(TelegraphError):
+    """That is not allowed."""
+
+    code = "refused"
+    status = 403
+    spanish = "Eso no está permitido."
+
+
+class NotLoggedIn(Refused):
+    """You are not logged in here, or your session has ended; log in and try again."""
+
+    code = "not_logged_in"
+    status = 401
+    spanish = "No ha iniciado sesión aquí, o su sesión terminó; inicie sesión e inténtelo de nuevo."
+
+
+class WrongCredentials(Refused):
+    """The name or the password is wrong."""
+
+    code = "wrong_credentials"
+    status = 401
+    spanish = "El nombre o la contraseña no son correctos."
+
+
+class WrongApiToken(Refused):
+    """This page or program is not logged in to the node; give the token of its data directory or log in."""
+
+    code = "wrong_api_token"
+    status = 401
+    spanish = "Esta página o programa no tiene acceso al nodo; dé el token de su directorio de datos o inicie sesión."
+
+
+class ForeignSession(Refused):
+    """Your session can act for your own name only."""
+
+    code = "foreign_session"
+    spanish = "Su sesión solo puede actuar en su propio nombre."
+
+
+class WrongRole(Refused):
+    """The certificate that was shown does not have the role that this call needs."""
+
+    code = "wrong_role"
+    spanish = "El certificado mostrado no tiene el papel que esta llamada necesita."
+
+
+class RegistrationClosed(Refused):
+    """Registration is closed here; ask the people who run this Telegraph for an account."""
+
+    code = "registration_closed"
+    spanish = "El registro está cerrado aquí; pida una cuenta a quienes administran este Telegraph."
+
+
+class InviteNeeded(Refused):
+    """Registration here needs an invite; ask the people who run this Telegraph for one."""
+
+    code = "invite_needed"
+    spanish = "Para registrarse aquí hace falta una invitación; pídala a quienes administran este Telegraph."
+
+
+class ForeignOrigin(Refused):
+    """The request came from another web site, or names another host than this node."""
+
+    code = "foreign_origin"
+    spanish = "La solicitud vino de otro sitio web, o nombra un equipo que no es este nodo."
+
+
+class ForgedFrame(Refused):
+    """What the other machine sent does not fit its certificate: {detail}."""
+
+    code = "forged_frame"
+    spanish = "Lo que envió la otra máquina no corresponde a su certificado: {detail}."
+
+
+class BadSignature(Refused):
+    """The address is not signed by this account's device."""
+
+    code = "bad_signature"
+    spanish = "La dirección no está firmada por el dispositivo de esta cuenta."
+
+
+# --- missing ---------------------------------------------------------------------------------------------
+
+
+class Missing(TelegraphError):
+    """There is no such thing here."""
+
+    code = "missing"
+    status = 404
+    spanish = "Aquí no hay nada así."
+
+
+class UnknownUser(Missing):
+    """Nobody here is called {username}; check the spelling."""
+
+    code = "unknown_user"
+    spanish = "Aquí nadie se llama {username}; revise cómo se escribe."
+
+
+class UnknownPath(Missing):
+    """There is nothing at this path; the OpenAPI page lists what there is."""
+
+    code = "unknown_path"
+    spanish = "No hay nada en esta ruta; la página OpenAPI dice lo que hay."
+
+
+class UnknownMessage(Missing):
+    """There is no such message in this conversation."""
+
+    code = "unknown_message"
+    spanish = "No hay tal mensaje en esta conversación."
+
+
+class WrongMethod(Missing):
+    """This path does not take that method; the OpenAPI page lists those it takes."""
+
+    code = "wrong_method"
+    status = 405
+    spanish = "Esta ruta no acepta ese método; la página OpenAPI dice cuáles acepta."
+
+
+# --- conflict --------------------------------------------------------------------------------------------
+
+
+class Conflict(TelegraphError):
+    """Somebody else changed this at the same moment; try again."""
+
+    code = "conflict"
+    status = 409
+    spanish = "Otra persona cambió esto en el mismo momento; inténtelo de nuevo."
+
+
+class NameTaken(Conflict):
+    """The name {username} is taken, or looks the same as one that is; choose another."""
+
+    code = "name_taken"
+    spanish = "El nombre {username} ya está ocupado, o se ve igual que uno que lo está; elija otro."
+
+
+class StaleCounter(Conflict):
+    """A newer address of this device is already known; announce again with a counter above {counter}."""
+
+    code = "stale_counter"
+    spanish = "Ya se conoce una dirección más nueva de este dispositivo; anuncie de nuevo con un contador mayor que {counter}."
+
+
+class OtherAccount(Conflict):
+    """This data directory belongs to {username}; use another --data directory for another account."""
+
+    code = "other_account"
+    spanish = "Este directorio de datos es de {username}; use otro --data para otra cuenta."
+
+
+class SequenceGap(Conflict):
+    """Messages before this one are missing; send again from number {expected}."""
+
+    code = "sequence_gap"
+    spanish = "Faltan mensajes anteriores a este; envíe de nuevo desde el número {expected}."
+
+
+class KeyChanged(Conflict):
+    """The device key of {username} is not the one known so far; check with them before you go on."""
+
+    code = "key_changed"
+    spanish = "La clave del dispositivo de {username} no es la conocida hasta ahora; confirme con esa persona antes de seguir."
+
+
+# --- too many --------------------------------------------------------------------------------------------
+
+
+class TooMany(TelegraphError):
+    """Too many requests; wait a moment and try again."""
+
+    code = "too_many"
+    status = 429
+    spanish = "Demasiadas solicitudes; espere un momento e inténtelo de nuevo."
+
+
+class RateLimited(TooMany):
+    """Too many failed log-ins; wait a minute and try again."""
+
+    code = "rate_limited"
+    spanish = "Demasiados intentos fallidos de inicio de sesión; espere un minuto e inténtelo de nuevo."
+
+
+class Busy(TooMany):
+    """This machine is busy with other log-ins; try again in a moment."""
+
+    code = "busy"
+    spanish = "Este equipo está ocupado con otros inicios de sesión; inténtelo de nuevo en un momento."
+
+
+# --- unavailable -----------------------------------------------------------------------------------------
+
+
+class Unavailable(TelegraphError):
+    """That is not available right now; try again."""
+
+    code = "unavailable"
+    status = 503
+    spanish = "Eso no está disponible ahora; inténtelo de nuevo."
+
+
+class ManagerAway(Unavailable):
+    """No identity manager answers right now; messages to people you know still go, the rest must wait."""
+
+    code = "manager_away"
+    spanish = "Ningún gestor de identidades responde ahora; los mensajes a quienes ya conoce siguen saliendo, lo demás debe esperar."
+
+
+class NoManagerFound(Unavailable):
+    """No identity manager was found; give one with --manager or --invite, or a range with --scan."""
+
+    code = "no_manager_found"
+    spanish = "No se encontró ningún gestor de identidades; dé uno con --manager o --invite, o un rango con --scan."
+
+
+class DirectoryUnavailable(Unavailable):
+    """The directory cannot be written or read right now; try again in a moment."""
+
+    code = "directory_unavailable"
+    spanish = "El directorio no se puede leer ni escribir ahora; inténtelo de nuevo en un momento."
+
+
+class FateUnknown(Unavailable):
+    """It is not known whether that was done; ask again before you repeat it."""
+
+    code = "fate_unknown"
+    spanish = "No se sabe si eso llegó a hacerse; pregunte antes de repetirlo."
+
+
+class PeerAway(Unavailable):
+    """{username} cannot be reached right now; the message waits here and goes out by itself."""
+
+    code = "peer_away"
+    spanish = "No se puede llegar a {username} ahora; el mensaje espera aquí y saldrá por sí solo."
+
+
+class NodeAway(Unavailable):
+    """No node is running for {data}; start one with: telegraph node run --data {data}"""
+
+    code = "node_away"
+    spanish = "No hay ningún nodo en marcha para {data}; inícielo con: telegraph node run --data {data}"
+
+
+# --- cannot start ----------------------------------------------------------------------------------------
+
+
+class CannotStart(TelegraphError):
+    """Telegraph cannot start: {detail}."""
+
+    code = "cannot_start"
+    spanish = "Telegraph no puede arrancar: {detail}."
+
+
+class PortTaken(CannotStart):
+    """Port {port} on {host} is already in use; stop what uses it or choose another with {option}."""
+
+    code = "port_taken"
+    spanish = "El puerto {port} de {host} ya está en uso; detenga lo que lo usa o elija otro con {option}."
+
+
+class DataInUse(CannotStart):
+    """The data directory {data} is in use by another Telegraph process; stop it or choose another --data."""
+
+    code = "data_in_use"
+    spanish = "Otro proceso de Telegraph usa el directorio de datos {data}; deténgalo o elija otro --data."
+
+
+class DataUnreadable(CannotStart):
+    """The data directory {data} cannot be used: {detail}."""
+
+    code = "data_unreadable"
+    spanish = "El directorio de datos {data} no se puede usar: {detail}."
+
+
+class NewerSchema(CannotStart):
+    """The data in {data} was written by a newer Telegraph; install that version or a newer one."""
+
+    code = "newer_schema"
+    spanish = "Los datos de {data} los escribió un Telegraph más nuevo; instale esa versión o una posterior."
+
+
+class CaUnreadable(CannotStart):
+    """The CA file {path} cannot be used: {detail}."""
+
+    code = "ca_unreadable"
+    spanish = "El archivo de la CA {path} no se puede usar: {detail}."
+
+
+class CaUnknown(CannotStart):
+    """The manager at {url} shows a CA not known here, SHA-256 {fingerprint}; if that is right, start again with --ca-fingerprint {fingerprint}"""
+
+    code = "ca_unknown"
+    spanish = "El gestor en {url} muestra una CA desconocida aquí, SHA-256 {fingerprint}; si es correcta, arranque de nuevo con --ca-fingerprint {fingerprint}"
+
+
+class CaMismatch(CannotStart):
+    """The manager at {url} does not belong to the CA that was named (it shows {fingerprint}); do not use it."""
+
+    code = "ca_mismatch"
+    spanish = "El gestor en {url} no pertenece a la CA indicada (muestra {fingerprint}); no lo use."
+
+
+class InsecureOffLoopback(CannotStart):
+    """Plain HTTP is for tests on this machine only; leave out --insecure-http or use --host 127.0.0.1."""
+
+    code = "insecure_off_loopback"
+    spanish = "HTTP sin cifrar es solo para pruebas en este equipo; quite --insecure-http o use --host 127.0.0.1."
+
+
+class TestingOnly(CannotStart):
+    """{option} weakens security and is for tests only; it needs TELEGRAPH_TESTING=1 in the environment."""
+
+    __test__ = False  # pytest: an error class, not a test class
+
+    code = "testing_only"
+    spanish = "{option} debilita la seguridad y es solo para pruebas; necesita TELEGRAPH_TESTING=1 en el entorno."

@@ -1,0 +1,1 @@
+"""The identity manager: accounts, presence, certificates, look-up of addresses."""

@@ -1,0 +1,165 @@
+"""Frames of the link between two nodes, and the bodies of the report's two node-to-node REST calls.
+
+One binary WebSocket message is a msgpack array of frames, each a map whose ``t`` names its type. Unknown fields
+are ignored; an
+unknown type is answered by an :class:`ErrorFrame`. Sequence numbers start at 1 and count a sender's messages within one
+stream, that is one direction between two device keys (DESIGN.md section 7).
+"""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from telegraph.errors import MalformedBody
+from telegraph.protocol.manager_api import Username
+
+MAX_TEXT_BYTES = 64 * 1024
+MAX_FRAME_BYTES = 1024 * 1024
+"""Largest WebSocket message; a sender splits what it coalesces below this."""
+
+MAX_FRAMES = 1024
+Sequence = Annotated[int, Meta(ge=0, le=2**53)]
+Id = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Text = Annotated[str, Meta(max_length=MAX_TEXT_BYTES)]
+ShortText = Annotated[str, Meta(max_length=256)]
+
+
+class SignedAddress(msgspec.Struct, array_like=True):
+    """Where a device says that it is, signed by its key (:func:`telegraph.protocol.addresses.address_to_sign`)."""
+
+    host: ShortText
+    port: int
+    counter: int
+    signature: bytes
+
+
+class Hello(msgspec.Struct, tag="hello", tag_field="t", omit_defaults=True):
+    """First frame of either end: versions of the link that it speaks, who it is, where it can be reached.
+
+    ``received`` is the highest sequence number that it has stored of the other's messages, so that the other knows
+    where to go on.
+    """
+
+    versions: Annotated[list[int], Meta(min_length=1, max_length=16)]
+    user_id: ShortText
+    username: ShortText
+    received: Sequence = 0
+    address: SignedAddress | None = None
+
+
+class MessageFrame(msgspec.Struct, tag="msg", tag_field="t", omit_defaults=True):
+    """A message. ``sent_at`` is the sender's clock in microseconds since 1970, for show only.
+
+    ``seq`` is its number in the sender's stream, ``seen`` the highest number of the recipient's stream that the
+    sender had stored.
+    ``sender`` and ``recipient`` are user ids; the recipient checks them against the certificate and itself.
+    """
+
+    id: Id
+    seq: Annotated[int, Meta(ge=1, le=2**53)]
+    seen: Sequence
+    sender: ShortText
+    recipient: ShortText
+    sent_at: int
+    text: Text
+    kind: ShortText = "text"
+    reply_to: Id | None = None
+
+
+class Stored(msgspec.Struct, tag="ack", tag_field="t"):
+    """Your messages up to this number are on my disk."""
+
+    seq: Sequence
+
+
+class Refuse(msgspec.Struct, tag="no", tag_field="t"):
+    """Your message ``seq`` was not stored; ``error`` is the code, ``expected`` the number that would be."""
+
+    seq: Sequence
+    error: ShortText
+    message: ShortText
+    expected: Sequence = 0
+
+
+class Read(msgspec.Struct, tag="read", tag_field="t"):
+    """I have read your messages up to this number."""
+
+    seq: Sequence
+
+
+class ReadStored(msgspec.Struct, tag="read_ack", tag_field="t"):
+    """Your receipt up to this number is on my disk."""
+
+    seq: Sequence
+
+
+class ErrorFrame(msgspec.Struct, tag="error", tag_field="t"):
+    """The last frames were not understood or not allowed."""
+
+    error: ShortText
+    message: ShortText
+
+
+Frame = Hello | MessageFrame | Stored | Refuse | Read | ReadStored | ErrorFrame
+
+_encoder = msgspec.msgpack.Encoder()
+_decode_all = msgspec.msgpack.Decoder(Annotated[list[Frame], Meta(max_length=MAX_FRAMES)]).decode
+
+
+def encode_frames(frames: list[Frame]) -> bytes:
+    """One WebSocket message out of frames, in order."""
+    return _encoder.encode(frames)
+
+
+def decode_frames(data: bytes) -> list[Frame]:
+    """The frames of one WebSocket message.
+
+    Raises:
+        MalformedBody: it is too large, no msgpack, no list of frames, or has a frame of unknown type.
+    """
+    if len(data) > MAX_FRAME_BYTES:
+        raise MalformedBody(detail="a link message is larger than 1 MiB")
+    try:
+        frames: list[Frame] = _decode_all(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise MalformedBody(detail=str(problem)) from None
+    return frames
+
+
+# --- the report's calls, one message at a time ---
+
+
+class ReceiveRequest(msgspec.Struct, rename={"sender": "from"}):
+    """``POST /receive_message`` {from, to, text, …}: names, not ids. ``id`` is a UUID in its usual text form.
+
+    Give an ``id`` to be able to repeat the call safely. ``timestamp`` is RFC 3339.
+    """
+
+    sender: Username
+    to: Username
+    text: Text
+    id: Annotated[str, Meta(max_length=36)] | None = None
+    timestamp: Annotated[str, Meta(max_length=40)] | None = None
+
+
+class Received(msgspec.Struct):
+    """200 of ``POST /receive_message``: the message is on disk."""
+
+    status: str
+    id: str
+    state: str = "delivered"
+
+
+class NotifyReadRequest(msgspec.Struct, rename={"sender": "from"}):
+    """``POST /notify_read`` {from, to}: ``from`` has read what ``to`` sent them."""
+
+    sender: Username
+    to: Username
+
+
+class Marked(msgspec.Struct):
+    """200 of ``POST /notify_read``: how many messages changed to read."""
+
+    marked: int
+    status: int = 200

@@ -1,0 +1,77 @@
+"""User names and passwords: which are allowed, and when two names are the same (DESIGN.md section 5).
+
+A name has 1 to 64 characters: letters and digits of any script, their combining marks, and ``.``, ``_``,
+``-``; it begins with a letter or a digit. ``~`` is kept for names that sites give at a heal. Two names are the same
+if their :func:`name_key` is: NFKC and case folding (Unicode TR 15, TR 21) make look-alikes such as ``ALICE``,
+``ａｌｉｃｅ``
+and ``alice`` one name. The name is shown as its owner typed it, in NFC.
+"""
+
+import unicodedata
+
+from telegraph.errors import IllegalName, IllegalPassword
+
+MAX_NAME_LENGTH = 64
+MIN_PASSWORD_CHARACTERS = 8
+MAX_PASSWORD_BYTES = 72
+"""bcrypt reads no further (its authors' paper, section 4), so more is refused instead of silently cut."""
+
+_PUNCTUATION = frozenset("._-")
+
+
+def name_key(username: str) -> str:
+    """What makes two names the same; also the form in which the directory stores a claim.
+
+    Folding and normalising can undo each other, so they are repeated until nothing changes.
+    """
+    key = username
+    for _ in range(4):
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", key).casefold())
+        if folded == key:
+            break
+        key = folded
+    return key
+
+
+def check_username(username: str) -> str:
+    """The name as it will be shown (NFC).
+
+    Raises:
+        IllegalName: with what is wrong about it.
+    """
+    shown = unicodedata.normalize("NFC", username)
+    if not shown:
+        raise IllegalName(detail="it is empty")
+    key = name_key(shown)
+    if max(len(shown), len(key)) > MAX_NAME_LENGTH:
+        raise IllegalName(detail=f"it has more than {MAX_NAME_LENGTH} characters")
+    for text in (shown, key):
+        for character in text:
+            if not _allowed(character):
+                raise IllegalName(
+                    detail="only letters, digits and . _ - are allowed, and it has "
+                    f"U+{ord(character):04X} ({unicodedata.name(character, 'a control character').lower()})"
+                )
+    if not key or unicodedata.category(key[0])[0] not in "LN" or unicodedata.category(shown[0])[0] not in "LN":
+        raise IllegalName(detail="it must begin with a letter or a digit")
+    return shown
+
+
+def check_password(password: str) -> bytes:
+    """The password's UTF-8 bytes, as bcrypt takes them.
+
+    Raises:
+        IllegalPassword: shorter than 8 characters, longer than 72 bytes, or with a NUL.
+    """
+    try:
+        encoded = password.encode()
+    except UnicodeEncodeError:  # a lone surrogate, which JSON can carry
+        raise IllegalPassword from None
+    if len(password) < MIN_PASSWORD_CHARACTERS or len(encoded) > MAX_PASSWORD_BYTES or "\0" in password:
+        raise IllegalPassword
+    return encoded
+
+
+def _allowed(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category[0] == "L" or category in ("Nd", "Mn", "Mc") or character in _PUNCTUATION

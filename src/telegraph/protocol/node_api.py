@@ -1,0 +1,212 @@
+"""Bodies of a node's local REST API (``/api/v1``) and the events of its stream.
+
+Everything that a page, the command line or a bot on the same machine can ask of a node. Times are RFC 3339 in UTC with
+microseconds, ids are UUIDs in text form.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from telegraph.protocol.manager_api import Password, Status, Username
+
+API_PREFIX = "/api/v1"
+DEFAULT_API_PORT = 8420
+TOKEN_FILE = "api-token"  # noqa: S105 - a file's name
+ENDPOINT_FILE = "api-endpoint"
+"""Beside the token: the URL of the running node's local API, one line."""
+
+AccountState = Literal["none", "locked", "online", "offline"]
+MessageState = Literal["pending", "delivered", "read", "failed", "cancelled"]
+
+
+class AccountRequest(msgspec.Struct):
+    """``POST /api/v1/account`` (register and log in) and ``POST /api/v1/session`` (log in)."""
+
+    username: Username
+    password: Password
+    invite: str | None = None
+
+
+class PasswordChange(msgspec.Struct):
+    """``POST /api/v1/password``."""
+
+    old: Password
+    new: Password
+
+
+class BrowserRequest(msgspec.Struct):
+    """``POST /api/v1/browser``: trades the API token for a cookie."""
+
+    token: Annotated[str, Meta(max_length=256)]
+
+
+class Account(msgspec.Struct):
+    """Who is logged in here."""
+
+    user_id: str
+    username: str
+    account: AccountState
+    provisional: bool = False
+
+
+class ManagerState(msgspec.Struct):
+    """A manager as this node sees it; ``current`` is the one it is attached to."""
+
+    url: str
+    current: bool
+
+
+class NodeStatus(msgspec.Struct):
+    """``GET /api/v1/status``.
+
+    ``account``: ``none`` (nobody yet), ``locked`` (an account, not logged in), ``online`` or ``offline`` (logged
+    in, with or
+    without a manager). ``peer_address`` is where other nodes reach this one. ``pending`` counts messages that wait.
+    """
+
+    account: AccountState
+    username: str | None
+    user_id: str | None
+    managers: list[ManagerState]
+    peer_address: str | None
+    api_url: str
+    pending: int
+    unread: int
+    version: str
+
+
+class Person(msgspec.Struct):
+    """Somebody in the directory."""
+
+    username: str
+    user_id: str
+    status: Status
+    last_seen: str | None
+
+
+class Message(msgspec.Struct, rename={"sender": "from", "recipient": "to"}):
+    """A message as its two owners see it: the report's section 5.1 and our ``id`` and ``state``.
+
+    ``status`` is the report's: ``pending`` or ``ok``. ``read`` is whether the recipient has read it. ``mine`` is
+    whether this node's
+    user sent it. ``late``: it arrived above what was already read (DESIGN.md section 7).
+    """
+
+    id: str
+    sender: str
+    recipient: str
+    text: str
+    timestamp: str
+    read: bool
+    status: Literal["ok", "pending"]
+    state: MessageState
+    mine: bool
+    kind: str = "text"
+    reply_to: str | None = None
+    late: bool = False
+
+
+class Conversation(msgspec.Struct):
+    """A conversation with one person; ``key_changed``: their device key changed and nobody confirmed it yet."""
+
+    user: str
+    user_id: str
+    status: Status
+    last_seen: str | None
+    unread: int
+    pending: int
+    last_message: Message | None
+    key_changed: bool = False
+
+
+class SendRequest(msgspec.Struct):
+    """``POST /api/v1/messages``; ``reply_to`` is the id of a message of the same conversation."""
+
+    to: Username
+    text: Annotated[str, Meta(max_length=65536)]
+    reply_to: Annotated[str, Meta(max_length=36)] | None = None
+
+
+class ReadMarked(msgspec.Struct):
+    """200 of ``POST /api/v1/conversations/{user}/read``: how many messages became read."""
+
+    marked: int
+
+
+class MessagesPage(msgspec.Struct):
+    """``GET /api/v1/conversations/{user}/messages``: oldest first; ``more``: there are older ones."""
+
+    messages: list[Message]
+    more: bool
+
+
+class People(msgspec.Struct):
+    """``GET /api/v1/people``."""
+
+    people: list[Person]
+
+
+class Conversations(msgspec.Struct):
+    """``GET /api/v1/conversations``, the latest first."""
+
+    conversations: list[Conversation]
+
+
+class Inbox(msgspec.Struct):
+    """``GET /api/v1/inbox``: unread messages of all conversations, oldest first."""
+
+    messages: list[Message]
+
+
+class Ok(msgspec.Struct):
+    """An answer that carries nothing but a sentence."""
+
+    message: str
+    status: int = 200
+
+
+# --- events: one JSON object per WebSocket text message, each with the cursor to resume after ---
+
+
+class MessageEvent(msgspec.Struct, tag="message", tag_field="type"):
+    """A message is new here: received, or sent by this node's user from another page or program."""
+
+    cursor: int
+    message: Message
+
+
+class StateEvent(msgspec.Struct, tag="state", tag_field="type"):
+    """A message's state changed."""
+
+    cursor: int
+    message: Message
+
+
+class PresenceEvent(msgspec.Struct, tag="presence", tag_field="type"):
+    """Somebody this node talks to came or went; sent for everybody once when a stream opens."""
+
+    cursor: int
+    user: str
+    user_id: str
+    status: Status
+    last_seen: str | None
+
+
+class AccountEvent(msgspec.Struct, tag="account", tag_field="type"):
+    """This node's own account changed: logged in or out, connected to a manager or not."""
+
+    cursor: int
+    account: AccountState
+    username: str | None
+    reason: str = ""
+
+
+class ResetEvent(msgspec.Struct, tag="reset", tag_field="type"):
+    """The cursor is unknown here (older than what is kept, or of another store): load everything anew."""
+
+    cursor: int
+
+
+Event = MessageEvent | StateEvent | PresenceEvent | AccountEvent | ResetEvent

@@ -1,0 +1,1 @@
+"""Durable files: one writer thread per SQLite database with group commit, and versioned schema files."""

@@ -1,0 +1,63 @@
+"""Opening a SQLite database with a versioned schema.
+
+The schema is a folder of files ``0001_name.sql``, ``0002_…`` inside the package that owns the database; each is
+run once, in
+order, in one transaction with the new version number (``PRAGMA user_version``).
+"""
+
+import sqlite3
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+from telegraph.errors import DataUnreadable, NewerSchema
+
+Connect = Callable[[], sqlite3.Connection]
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection to a database in WAL mode whose commits are durable once acknowledged.
+
+    WAL with ``synchronous=FULL`` syncs the log at each commit (https://sqlite.org/pragma.html#pragma_synchronous).
+
+    Raises:
+        DataUnreadable: the file cannot be opened or is no database.
+    """
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA busy_timeout=5000")
+    except sqlite3.Error as problem:
+        raise DataUnreadable(data=path, detail=str(problem)) from problem
+    return connection
+
+
+def migrate(connection: sqlite3.Connection, package: str, path: Path) -> None:
+    """Brings the database to the newest schema of ``package``'s folder ``schema``.
+
+    Raises:
+        NewerSchema: the database has a version that this release does not know.
+        DataUnreadable: a step failed; the database is as it was before that step.
+    """
+    steps = schema_steps(package)
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(steps):
+        raise NewerSchema(data=path.parent)
+    for number, script in enumerate(steps[version:], start=version + 1):
+        try:
+            connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version={number};\nCOMMIT;")
+        except sqlite3.Error as problem:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise DataUnreadable(data=path.parent, detail=f"schema step {number} failed ({problem})") from problem
+
+
+def schema_steps(package: str) -> list[str]:
+    """The scripts of a package's schema folder, in order."""
+    files = sorted(
+        (file for file in resources.files(package).joinpath("schema").iterdir() if file.name.endswith(".sql")),
+        key=lambda file: file.name,
+    )
+    return [file.read_text(encoding="utf-8") for file in files]

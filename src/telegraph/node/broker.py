@@ -1,0 +1,69 @@
+"""Tells everybody who follows this node's events, from the log on disk and, for what is only true now, from memory."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+
+from telegraph.node import event_log
+from telegraph.node.database import Database
+from telegraph.node.event_log import LoggedEvent
+from telegraph.node.model import AccountChanged, PresenceChanged, Reset
+
+Passing = PresenceChanged | AccountChanged
+
+_PASSING_KEPT = 1024
+
+
+class Broker:
+    """Followers read at their own pace: a slow one costs no memory and misses nothing that is on disk.
+
+    Of passing events (presence, account) a follower who is more than 1,024 behind gets the newest.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._passing: deque[Passing] = deque(maxlen=_PASSING_KEPT)
+        self._passed = 0
+        self._changed = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something was written to the event log."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def publish(self, event: Passing) -> None:
+        """Something that is only true now happened."""
+        self._passing.append(event)
+        self._passed += 1
+        self.wake()
+
+    def head(self) -> int:
+        """The cursor of the latest event on disk."""
+        return event_log.head(self._database.reader)
+
+    async def follow(self, me: str, cursor: int | None = None) -> AsyncIterator[LoggedEvent]:
+        """Every event after a cursor (None: from now on), for ever, each with the cursor to resume after.
+
+        ``me`` is the own user name. A cursor that is not known here yields a :class:`Reset` first.
+        """
+        passed = self._passed
+        if cursor is None:
+            cursor = self.head()
+        elif not event_log.known(self._database.reader, cursor):
+            cursor = self.head()
+            yield cursor, Reset()
+        while True:
+            changed = self._changed
+            while events := event_log.since(self._database.reader, cursor, me):
+                for number, event in events:
+                    cursor = number
+                    yield number, event
+            passing, passed = self._newer_than(passed), self._passed
+            for event in passing:
+                yield cursor, event
+            if not passing:
+                await changed.wait()
+
+    def _newer_than(self, passed: int) -> list[Passing]:
+        fresh = min(self._passed - passed, len(self._passing))
+        return list(self._passing)[len(self._passing) - fresh :]

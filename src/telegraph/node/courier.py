@@ -1,0 +1,186 @@
+"""Carries what waits for one contact: finds a link or dials one, sends in order within a window, tries again.
+
+Each contact has a courier of its own, so that one who is away delays nobody else.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+
+from telegraph.node import streams
+from telegraph.node.backoff import Backoff
+from telegraph.node.database import Database
+from telegraph.node.links import LinkTable, OpenLink
+from telegraph.node.model import Contact
+from telegraph.peer.port import LinkClosed, Unreachable
+from telegraph.protocol.frames import Frame, MessageFrame, Read, encode_frames
+
+log = structlog.get_logger(__name__)
+
+WINDOW = 512
+"""Messages in flight at most."""
+
+_AT_ONCE = 64
+_BYTES_AT_ONCE = 512 * 1024
+_ACKNOWLEDGED_WITHIN = 30.0
+"""Seconds without progress after which a link that seems alive is given up: its far end has lost its way."""
+
+
+class Road(Protocol):
+    """What a courier needs of the node around it."""
+
+    user_id: str
+    database: Database
+    links: LinkTable
+
+    def contact(self, contact_id: int) -> Contact:
+        """The contact as known now."""
+        ...
+
+    async def look_up(self, contact: Contact) -> Contact:
+        """The contact with what the directory says now; as it was if no manager answers."""
+        ...
+
+    async def dial(self, contact: Contact) -> OpenLink:
+        """Opens a link and takes it in.
+
+        Raises:
+            Unreachable: it cannot be opened, or another link was preferred.
+        """
+        ...
+
+
+class Courier:
+    """The courier of one contact; :meth:`run` is its task."""
+
+    def __init__(self, contact: int, road: Road, backoff: Backoff) -> None:
+        self._id = contact
+        self._road = road
+        self._backoff = backoff
+        self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._wake.set()
+
+    def hurry(self) -> None:
+        """There is reason to believe that the contact can be reached now."""
+        self._backoff.reset()
+        self._hurry.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._has_work():
+                await self._work()
+
+    def _has_work(self) -> bool:
+        reader = self._road.database.reader
+        waiting = reader.execute("SELECT 1 FROM outbox WHERE contact = ? LIMIT 1", (self._id,)).fetchone()
+        return waiting is not None or streams.receipt_due(reader, self._id) > 0
+
+    async def _work(self) -> None:
+        link = self._road.links.of(self._id)
+        if link is None:
+            self._hurry.clear()
+            try:
+                link = await self._connect()
+            except Unreachable:
+                await self._rest()
+                return
+        try:
+            await self._carry(link)
+            self._backoff.reset()
+        except (LinkClosed, TimeoutError):
+            await link.close()
+            await self._rest()
+        if self._has_work():
+            self._wake.set()
+
+    async def _rest(self) -> None:
+        """Waits before the next attempt, less if somebody has good news."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), self._backoff.next())
+        self._wake.set()
+
+    async def _connect(self) -> OpenLink:
+        """Dials where the contact was last; if that fails, asks the directory, and dials where it says."""
+        contact = self._road.contact(self._id)
+        try:
+            return await self._road.dial(contact)
+        except Unreachable:
+            fresh = await self._road.look_up(contact)
+            if (fresh.address, fresh.device_key) == (contact.address, contact.device_key):
+                raise
+            return await self._road.dial(fresh)
+
+    async def _carry(self, link: OpenLink) -> None:
+        """Sends until nothing waits and nothing is in flight."""
+        while True:
+            self._wake.clear()
+            if link.closed.is_set() or link.refused:
+                raise LinkClosed
+            frames = self._next(link)
+            if frames:
+                await link.link.send(encode_frames(frames))
+                continue
+            if not link.in_flight and not self._receipt(link):
+                return
+            await _first_of(self._wake.wait, link.closed.wait)
+
+    def _next(self, link: OpenLink) -> list[Frame]:
+        room = min(WINDOW - link.in_flight, _AT_ONCE)
+        frames: list[Frame] = []
+        if room > 0:
+            frames += self._messages(link, room)
+        due = streams.receipt_due(self._road.database.reader, self._id)
+        if due > link.receipt:
+            link.receipt = due
+            frames.append(Read(due))
+        return frames
+
+    def _messages(self, link: OpenLink, room: int) -> list[MessageFrame]:
+        contact = self._road.contact(self._id)
+        found = streams.pending(
+            self._road.database.reader,
+            self._id,
+            self._road.user_id,
+            contact.user_id,
+            after=link.sent,
+            limit=room,
+        )
+        chosen, size = [], 0
+        for frame in found:
+            size += len(frame.text) * 4
+            if chosen and size > _BYTES_AT_ONCE:
+                break
+            chosen.append(frame)
+        if chosen:
+            link.sent = chosen[-1].seq
+        return chosen
+
+    def _receipt(self, link: OpenLink) -> bool:
+        return streams.receipt_due(self._road.database.reader, self._id) > 0 and link.receipt > 0
+
+
+async def _first_of(*waits: Callable[[], Awaitable[object]]) -> None:
+    """Returns when the first of several events happened.
+
+    Raises:
+        TimeoutError: none did for long.
+    """
+    tasks = [asyncio.ensure_future(wait()) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED, timeout=_ACKNOWLEDGED_WITHIN)
+    finally:
+        for task in tasks:
+            task.cancel()
+    if not done:
+        raise TimeoutError

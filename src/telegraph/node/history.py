@@ -1,0 +1,97 @@
+"""Reading conversations: messages in order, pages, unread ones, the overview."""
+
+import sqlite3
+from typing import Any, Final
+
+from telegraph.node.model import Message, as_time, id_text
+
+SELECT_MESSAGE: Final = """
+SELECT m.uuid, m.mine, c.username, m.text, m.sent_at, m.kind, m.reply_to, m.late, m.settled,
+       CASE WHEN m.mine = 1 THEN
+            CASE WHEN EXISTS (SELECT 1 FROM outbox o WHERE o.contact = m.contact AND o.seq = m.seq AND o.message = m.id)
+                 THEN 'pending' WHEN m.seq <= c.out_read THEN 'read' ELSE 'delivered' END
+            WHEN m.seq <= c.in_read THEN 'read' ELSE 'delivered' END
+FROM messages m JOIN contacts c ON c.id = m.contact"""
+
+_UNREAD: Final = (
+    " m.contact = c.id AND m.mine = 0 AND ((m.settled IS NULL AND m.seq > c.in_read)"
+    " OR (m.seq IS NULL AND m.settled = 'delivered'))"
+)
+
+
+def as_message(row: tuple[Any, ...], me: str) -> Message:
+    """A message out of a row of :data:`SELECT_MESSAGE`; ``me`` is the own user name."""
+    uuid, mine, other, text, sent_at, kind, reply_to, late, settled, state = row
+    return Message(
+        id=id_text(uuid),
+        sender=me if mine else other,
+        recipient=other if mine else me,
+        text=text,
+        state=settled or state,
+        sent_at=as_time(sent_at),
+        mine=bool(mine),
+        kind=kind,
+        reply_to=id_text(reply_to) if reply_to else None,
+        late=bool(late),
+    )
+
+
+def message(connection: sqlite3.Connection, row_id: int, me: str) -> Message:
+    """The message of a row that exists."""
+    return as_message(connection.execute(f"{SELECT_MESSAGE} WHERE m.id = ?", (row_id,)).fetchone(), me)
+
+
+def find(connection: sqlite3.Connection, contact: int, uuid: bytes) -> int | None:
+    """The row of a message of this conversation, or None."""
+    row = connection.execute("SELECT id FROM messages WHERE uuid = ? AND contact = ?", (uuid, contact)).fetchone()
+    return int(row[0]) if row else None
+
+
+def page(
+    connection: sqlite3.Connection, contact: int, me: str, *, before: int | None, limit: int
+) -> tuple[list[Message], bool]:
+    """Up to ``limit`` messages before a row (None: the latest), oldest first, and whether there are older ones."""
+    where, values = "m.contact = ?", [contact]
+    if before is not None:
+        where += " AND (m.ord, m.depth, m.uuid) < (SELECT ord, depth, uuid FROM messages WHERE id = ?)"
+        values.append(before)
+    rows = connection.execute(
+        f"{SELECT_MESSAGE} WHERE {where} ORDER BY m.ord DESC, m.depth DESC, m.uuid DESC LIMIT ?",
+        (*values, limit + 1),
+    ).fetchall()
+    return [as_message(row, me) for row in reversed(rows[:limit])], len(rows) > limit
+
+
+def unread(connection: sqlite3.Connection, me: str) -> list[Message]:
+    """Every unread message of every conversation, in the order in which they arrived."""
+    rows = connection.execute(f"{SELECT_MESSAGE} WHERE {_UNREAD} ORDER BY m.id").fetchall()
+    return [as_message(row, me) for row in rows]
+
+
+def unread_count(connection: sqlite3.Connection, contact: int | None = None) -> int:
+    """How many messages nobody has read here, of one conversation or of all."""
+    where, values = (" AND c.id = ?", (contact,)) if contact is not None else ("", ())
+    query = f"SELECT count(*) FROM contacts c JOIN messages m ON {_UNREAD}{where}"
+    return int(connection.execute(query, values).fetchone()[0])
+
+
+def pending_count(connection: sqlite3.Connection, contact: int | None = None) -> int:
+    """How many messages wait in the outbox, for one contact or for all."""
+    if contact is None:
+        return int(connection.execute("SELECT count(*) FROM outbox").fetchone()[0])
+    return int(connection.execute("SELECT count(*) FROM outbox WHERE contact = ?", (contact,)).fetchone()[0])
+
+
+def latest(connection: sqlite3.Connection, contact: int, me: str) -> Message | None:
+    """The last message of a conversation, or None."""
+    messages, _ = page(connection, contact, me, before=None, limit=1)
+    return messages[0] if messages else None
+
+
+def conversations(connection: sqlite3.Connection) -> list[int]:
+    """Ids of the contacts with at least one message, the latest conversation first."""
+    rows = connection.execute(
+        "SELECT c.id FROM contacts c WHERE EXISTS (SELECT 1 FROM messages WHERE contact = c.id)"
+        " ORDER BY (SELECT max(id) FROM messages WHERE contact = c.id) DESC"
+    )
+    return [int(row[0]) for row in rows]

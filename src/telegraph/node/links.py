@@ -1,0 +1,77 @@
+"""The links that are open right now, at most one per contact."""
+
+import asyncio
+
+from telegraph.node.link_rules import Standing, newer_stays
+from telegraph.peer.port import Link
+
+
+class OpenLink:
+    """A link whose two ends know each other, and how far sending on it has come.
+
+    ``sent`` is the highest message number handed to it, ``receipt`` the highest read receipt. ``closed`` is set
+    when it is gone.
+    """
+
+    def __init__(self, link: Link, contact: int, since: float, received_there: int) -> None:
+        self.link = link
+        self.contact = contact
+        self.standing = Standing(link.outgoing, since)
+        self.sent = received_there
+        self.acknowledged = received_there
+        self.receipt = 0
+        self.refused = False
+        self.closed = asyncio.Event()
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages are sent and not yet acknowledged."""
+        return self.sent - self.acknowledged
+
+    async def close(self) -> None:
+        """Closes the link; whoever reads from it ends."""
+        self.closed.set()
+        await self.link.close()
+
+
+class LinkTable:
+    """Open links by contact; two at once are settled by :mod:`telegraph.node.link_rules`."""
+
+    def __init__(self, own_key: bytes) -> None:
+        self._own_key = own_key
+        self._open: dict[int, OpenLink] = {}
+
+    def of(self, contact: int) -> OpenLink | None:
+        """The open link to a contact, or None."""
+        found = self._open.get(contact)
+        return None if found is None or found.closed.is_set() else found
+
+    async def add(self, new: OpenLink) -> bool:
+        """Takes a link in and closes the one that has to go; False if that is the new one."""
+        existing = self.of(new.contact)
+        if existing is not None and not newer_stays(
+            existing.standing, new.standing, self._own_key, new.link.remote.key
+        ):
+            await new.close()
+            return False
+        self._open[new.contact] = new
+        if existing is not None:
+            await existing.close()
+        return True
+
+    def remove(self, link: OpenLink) -> None:
+        """The link is gone."""
+        link.closed.set()
+        if self._open.get(link.contact) is link:
+            del self._open[link.contact]
+
+    async def close_of(self, contact: int) -> None:
+        """Closes the link to a contact, if there is one."""
+        link = self._open.pop(contact, None)
+        if link is not None:
+            await link.close()
+
+    async def close(self) -> None:
+        """Closes all links."""
+        for contact in list(self._open):
+            await self.close_of(contact)

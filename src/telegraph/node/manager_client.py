@@ -1,0 +1,142 @@
+"""One REST call to one manager, and opening its event stream: where aiohttp's errors become ours."""
+
+import ssl
+from typing import TypeVar
+
+import aiohttp
+import msgspec
+
+from telegraph.errors import FateUnknown, ManagerAway, TelegraphError
+from telegraph.protocol.identity import MANAGER_ALIAS
+from telegraph.protocol.manager_api import ErrorAnswer
+from telegraph.protocol.manager_events import MAX_EVENT_BYTES
+
+T = TypeVar("T")
+
+_TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=2)
+_PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2)
+_PING_EVERY = 5.0
+_MAX_ANSWER = 4 * 1024 * 1024
+
+
+class ManagerClient:
+    """Calls managers over TLS that is verified against the organisation's CA and the managers' role.
+
+    TLS itself asks for the name ``identity-manager``, which only managers' certificates carry (docs/decisions/0003).
+    """
+
+    def __init__(self, ca_pem: str | None) -> None:
+        """``ca_pem`` may be None only if nothing but plain HTTP on loopback is called."""
+        self._context = manager_context(ca_pem) if ca_pem else None
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit_per_host=8), raise_for_status=False)
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._session.close()
+
+    async def call(
+        self,
+        url: str,
+        method: str,
+        path: str,
+        answer: type[T],
+        *,
+        body: object = None,
+        token: str | None = None,
+        repeatable: bool = False,
+    ) -> T:
+        """Makes one call and gives its answer.
+
+        Raises:
+            ManagerAway: nothing was done: no connection, or a repeatable call that got no answer.
+            FateUnknown: the call may have been carried out: sent, but no answer came.
+            TelegraphError: what the manager answered.
+        """
+        headers = {"Accept-Language": "en"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        data = None
+        if body is not None:
+            data, headers["Content-Type"] = msgspec.json.encode(body), "application/json"
+        try:
+            async with self._session.request(
+                method,
+                url + path,
+                data=data,
+                headers=headers,
+                timeout=_TIMEOUT,
+                ssl=self._tls(url),
+                server_hostname=MANAGER_ALIAS,
+            ) as response:
+                content = await response.content.read(_MAX_ANSWER)
+                return _decode(response, content, answer)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
+            raise ManagerAway from problem
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            if repeatable:
+                raise ManagerAway from problem
+            raise FateUnknown from problem
+
+    async def probe(self, url: str) -> None:
+        """Returns if a manager lives there.
+
+        Raises:
+            ManagerAway: it does not, or it is not a manager of our organisation.
+        """
+        try:
+            async with self._session.get(
+                url + "/livez", timeout=_PROBE_TIMEOUT, ssl=self._tls(url), server_hostname=MANAGER_ALIAS
+            ) as response:
+                if response.status != 200:  # noqa: PLR2004 - HTTP OK
+                    raise ManagerAway
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            raise ManagerAway from problem
+
+    async def open_stream(self, url: str, token: str) -> aiohttp.ClientWebSocketResponse:
+        """Opens the event stream.
+
+        Raises:
+            ManagerAway: it cannot be opened now.
+            NotLoggedIn: the session has ended.
+        """
+        try:
+            return await self._session.ws_connect(
+                url.replace("http", "ws", 1) + "/events",
+                headers={"Authorization": f"Bearer {token}"},
+                heartbeat=_PING_EVERY,
+                max_msg_size=MAX_EVENT_BYTES,
+                timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
+                ssl=self._tls(url),
+                server_hostname=MANAGER_ALIAS,
+            )
+        except aiohttp.WSServerHandshakeError as refusal:
+            if refusal.status in (401, 403):
+                raise TelegraphError.received("not_logged_in", "The session has ended.") from refusal
+            raise ManagerAway from refusal
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            raise ManagerAway from problem
+
+    def _tls(self, url: str) -> ssl.SSLContext | bool:
+        if not url.startswith("https"):
+            return False
+        if self._context is None:
+            raise ManagerAway
+        return self._context
+
+
+def manager_context(ca_pem: str) -> ssl.SSLContext:
+    """TLS 1.3 as a client that accepts managers of this CA only, by name."""
+    context = ssl.create_default_context(cadata=ca_pem)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
+
+
+def _decode(response: aiohttp.ClientResponse, content: bytes, answer: type[T]) -> T:
+    try:
+        if response.status < 400:  # noqa: PLR2004 - HTTP errors begin here
+            return msgspec.json.decode(content, type=answer)
+        error = msgspec.json.decode(content, type=ErrorAnswer)
+    except msgspec.DecodeError as problem:
+        raise ManagerAway from problem
+    wait = response.headers.get("Retry-After", "")
+    raise TelegraphError.received(error.error, error.message, float(wait) if wait.isdigit() else None)

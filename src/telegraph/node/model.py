@@ -1,0 +1,126 @@
+"""What the node's own code and the Python API speak of: contacts, messages, events."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+
+from telegraph.protocol import node_api
+from telegraph.protocol.addresses import Address
+from telegraph.protocol.node_api import AccountState, MessageState
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """Somebody this node has exchanged messages with, as pinned at first contact (DESIGN.md section 5).
+
+    ``device_key`` is their raw Ed25519 key, None until their first log-in. ``address`` is where they were last
+    known to be.
+    """
+
+    id: int
+    user_id: str
+    username: str
+    device_key: bytes | None
+    address: Address | None
+    counter: int
+    key_changed: bool
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A message in a conversation.
+
+    ``sender`` and ``recipient`` are user names, ``sent_at`` is the sender's clock, for show only.
+    ``mine``: this node's user sent it. ``late``: it arrived above what had been read already.
+    """
+
+    id: str
+    sender: str
+    recipient: str
+    text: str
+    state: MessageState
+    sent_at: datetime
+    mine: bool
+    kind: str = "text"
+    reply_to: str | None = None
+    late: bool = False
+
+
+class MessageReceived(msgspec.Struct, frozen=True):
+    """Somebody's message is on this node's disk."""
+
+    message: Message
+
+
+class MessageSent(msgspec.Struct, frozen=True):
+    """A message of this node's user is on disk (sent here or from another page or program on this node)."""
+
+    message: Message
+
+
+class StateChanged(msgspec.Struct, frozen=True):
+    """A message has another state now."""
+
+    message: Message
+
+
+class PresenceChanged(msgspec.Struct, frozen=True):
+    """Somebody this node talks to came or went, as far as the managers know. ``last_seen`` is RFC 3339 or None."""
+
+    user: str
+    online: bool
+    user_id: str = ""
+    last_seen: str | None = None
+
+
+class AccountChanged(msgspec.Struct, frozen=True):
+    """This node's own account: logged in or out, connected to a manager or not."""
+
+    account: AccountState
+    username: str | None
+    reason: str = ""
+
+
+class Reset(msgspec.Struct, frozen=True):
+    """The cursor that was asked for is not known here; whatever was shown must be loaded anew."""
+
+
+Event = MessageReceived | MessageSent | StateChanged | PresenceChanged | AccountChanged | Reset
+
+
+def as_time(microseconds: int) -> datetime:
+    """A point in time out of microseconds since 1970."""
+    try:
+        return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+    except (ValueError, OverflowError, OSError):  # a sender may claim any number
+        return datetime.fromtimestamp(0, UTC)
+
+
+def as_api_message(message: Message) -> node_api.Message:
+    """The message as the local API shows it, with the report's field names."""
+    return node_api.Message(
+        id=message.id,
+        sender=message.sender,
+        recipient=message.recipient,
+        text=message.text,
+        timestamp=message.sent_at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        read=message.state == "read",
+        status="pending" if message.state == "pending" else "ok",
+        state=message.state,
+        mine=message.mine,
+        kind=message.kind,
+        reply_to=message.reply_to,
+        late=message.late,
+    )
+
+
+def id_text(message_id: bytes) -> str:
+    """The usual text form of a message id."""
+    return str(UUID(bytes=message_id))
+
+
+def id_bytes(text: str) -> bytes | None:
+    """The 16 bytes of an id in text form, or None if it is none."""
+    try:
+        return UUID(text).bytes
+    except ValueError:
+        return None

@@ -1,0 +1,177 @@
+"""This node among the other nodes: links, couriers, and the report's REST calls, all on one endpoint."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from random import Random
+
+import structlog
+
+from telegraph.errors import KeyChanged, ManagerAway, TelegraphError, WrongRole
+from telegraph.node.backoff import Backoff
+from telegraph.node.broker import Broker
+from telegraph.node.calls import CallHandler
+from telegraph.node.contacts import ContactBook
+from telegraph.node.courier import Courier
+from telegraph.node.database import Database
+from telegraph.node.links import LinkTable, OpenLink
+from telegraph.node.model import Contact
+from telegraph.node.streams import waiting
+from telegraph.node.supervision import supervise
+from telegraph.node.talk import answer_greeting, greet, listen
+from telegraph.peer.port import Endpoint, Link, LinkClosed, Unreachable
+from telegraph.protocol.frames import SignedAddress
+from telegraph.protocol.identity import Holder
+from telegraph.protocol.manager_api import User
+
+log = structlog.get_logger(__name__)
+
+FIRST_RETRY = 0.5
+LAST_RETRY = 10.0
+
+FindUser = Callable[[str], Awaitable[User]]
+
+
+class Peers:
+    """Everything between this node and others. One for each log-in: it knows who this node is."""
+
+    def __init__(  # noqa: PLR0913 - the parts of a node
+        self,
+        *,
+        endpoint: Endpoint,
+        user_id: str,
+        username: str,
+        key: bytes,
+        database: Database,
+        contacts: ContactBook,
+        broker: Broker,
+        find_user: FindUser,
+        own_address: Callable[[], SignedAddress | None],
+        on_marked_offline: Callable[[str], Awaitable[None]],
+        rng: Random,
+    ) -> None:
+        self.user_id = user_id
+        self.username = username
+        self.database = database
+        self.links = LinkTable(key)
+        self.own_address = own_address
+        self._endpoint = endpoint
+        self._contacts = contacts
+        self._broker = broker
+        self._find_user = find_user
+        self._rng = rng
+        self._couriers: dict[int, Courier] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._calls = CallHandler(self, on_marked_offline)
+
+    async def start(self) -> None:
+        """Accepts links and calls, and sets out with what waits from before."""
+        await self._endpoint.serve(self._accept, self._calls.answer)
+        for contact in waiting(self.database.reader):
+            self.wake(contact)
+
+    async def close(self) -> None:
+        """Closes every link and stops."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.links.close()
+        await self._endpoint.close()
+
+    # --- what couriers and links ask of the node ---
+
+    def contact(self, contact_id: int) -> Contact:
+        """A contact by its row."""
+        return self._contacts[contact_id]
+
+    def happened(self, contact_id: int) -> None:
+        """Something about a contact's messages changed."""
+        self._broker.wake()
+        self.wake(contact_id)
+
+    def wake(self, contact_id: int) -> None:
+        """There may be something to carry to a contact."""
+        self._courier(contact_id).wake()
+
+    def hurry(self, contact_id: int) -> None:
+        """A contact can probably be reached now."""
+        self._courier(contact_id).hurry()
+
+    def _courier(self, contact_id: int) -> Courier:
+        courier = self._couriers.get(contact_id)
+        if courier is None:
+            courier = Courier(contact_id, self, Backoff(FIRST_RETRY, LAST_RETRY, self._rng))
+            self._couriers[contact_id] = courier
+            self._spawn(supervise("courier", courier.run))
+        return courier
+
+    async def look_up(self, contact: Contact) -> Contact:
+        """The contact with what the directory says now; as it was if no manager answers."""
+        try:
+            user = await self._find_user(contact.username)
+        except TelegraphError:
+            return contact
+        if user.user_id != contact.user_id:  # the name is somebody else's now; messages go by id, never by name
+            return contact
+        return await self.learn(user)
+
+    async def learn(self, user: User) -> Contact:
+        """Takes over what the directory says; a link to another key than the one that is pinned now is closed."""
+        contact = await self._contacts.learn(user)
+        link = self.links.of(contact.id)
+        if link is not None and link.link.remote.key != contact.device_key:
+            await self.links.close_of(contact.id)
+        return contact
+
+    async def dial(self, contact: Contact) -> OpenLink:
+        """Opens a link to a contact's device and takes it in."""
+        if contact.address is None or contact.device_key is None:
+            raise Unreachable("no address")
+        link = await self._endpoint.dial(contact.address, contact.device_key)
+        opened = await greet(link, contact, self)
+        if not await self.links.add(opened):
+            preferred = self.links.of(contact.id)
+            if preferred is None:
+                raise Unreachable("the link was closed")
+            return preferred
+        self._spawn(self._use(opened))
+        return opened
+
+    async def identify(self, holder: Holder, username: str) -> Contact:
+        """The contact behind a certificate; one that is new, or has another key, is looked up in the directory."""
+        if holder.role != "user":
+            raise WrongRole
+        contact = self._contacts.of_user(holder.id)
+        if contact is not None and contact.device_key == holder.key:
+            return contact
+        user = await self._find_user(contact.username if contact else username)
+        if user.user_id != holder.id or not user.device_key:
+            raise ManagerAway
+        contact = await self.learn(user)
+        if contact.device_key != holder.key:
+            raise KeyChanged(username=contact.username)
+        return contact
+
+    # --- links ---
+
+    async def _accept(self, link: Link) -> None:
+        try:
+            opened = await answer_greeting(link, self)
+        except (TelegraphError, LinkClosed, TimeoutError) as problem:
+            log.info("greeting_failed", reason=type(problem).__name__)
+            return
+        if await self.links.add(opened):
+            await self._use(opened)
+
+    async def _use(self, opened: OpenLink) -> None:
+        self.hurry(opened.contact)
+        try:
+            await listen(opened, self)
+        finally:
+            self.links.remove(opened)
+            await opened.close()
+            self.wake(opened.contact)
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

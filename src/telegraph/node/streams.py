@@ -1,0 +1,317 @@
+"""What happens to the two streams of a conversation, each as one job of the writer's transaction.
+
+Every function takes the writer's connection; its changes are durable when the job returns to its caller. The events of
+the same happening are logged in the same transaction.
+"""
+
+import sqlite3
+from random import Random
+from typing import Any, Final
+
+import msgspec
+
+from telegraph.node import event_log
+from telegraph.node.ids import next_id
+from telegraph.node.order import judge, place
+from telegraph.protocol.frames import MessageFrame, Refuse
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What became of arriving messages: the highest number stored now, and why the rest was not, if so."""
+
+    received: int
+    stored: int
+    refusal: Refuse | None = None
+
+
+class _Counters(msgspec.Struct):
+    stream: int
+    out_seq: int
+    out_id: bytes
+    out_ord: bytes
+    out_read: int
+    in_seq: int
+    in_seen: int
+    in_ord: bytes
+    in_read: int
+    read_ord: bytes
+
+
+_COUNTERS: Final = ", ".join(_Counters.__struct_fields__)
+
+
+def _counters(connection: sqlite3.Connection, contact: int) -> _Counters:
+    row = connection.execute(f"SELECT {_COUNTERS} FROM contacts WHERE id = ?", (contact,)).fetchone()
+    return _Counters(*row)
+
+
+def _set(connection: sqlite3.Connection, contact: int, **values: object) -> None:
+    assignments = ", ".join(f"{name} = ?" for name in values)
+    connection.execute(f"UPDATE contacts SET {assignments} WHERE id = ?", (*values.values(), contact))
+
+
+def _insert(connection: sqlite3.Connection, **values: object) -> int:
+    columns, marks = ", ".join(values), ", ".join("?" * len(values))
+    statement = f"INSERT INTO messages ({columns}) VALUES ({marks})"
+    row = connection.execute(statement, tuple(values.values())).lastrowid
+    assert row is not None  # noqa: S101 - an INSERT has one
+    return row
+
+
+# --- ours ---
+
+
+def append(
+    connection: sqlite3.Connection,
+    contact: int,
+    text: str,
+    now_us: int,
+    rng: Random,
+    *,
+    kind: str = "text",
+    reply_to: bytes | None = None,
+) -> int:
+    """A new message of ours, with its outbox row: the row of the message."""
+    have = _counters(connection, contact)
+    seq, uuid = have.out_seq + 1, next_id(have.out_id, now_us // 1000, rng)
+    spot = place(uuid, seq, have.in_seq, have.out_ord, have.in_ord)
+    row = _insert(
+        connection,
+        uuid=uuid,
+        contact=contact,
+        mine=1,
+        stream=have.stream,
+        seq=seq,
+        seen=have.in_seq,
+        ord=spot.ord,
+        depth=spot.depth,
+        kind=kind,
+        text=text,
+        sent_at=now_us,
+        reply_to=reply_to,
+    )
+    connection.execute("INSERT INTO outbox (contact, seq, message) VALUES (?, ?, ?)", (contact, seq, row))
+    _set(connection, contact, out_seq=seq, out_id=uuid, out_ord=spot.ord)
+    event_log.log_message(connection, contact, row)
+    return row
+
+
+def pending(
+    connection: sqlite3.Connection, contact: int, sender: str, recipient: str, *, after: int, limit: int
+) -> list[MessageFrame]:
+    """The next messages that wait for a contact, with numbers above ``after``, as they go on the wire."""
+    rows = connection.execute(
+        "SELECT m.uuid, m.seq, m.seen, m.sent_at, m.text, m.kind, m.reply_to FROM outbox o"
+        " JOIN messages m ON m.id = o.message WHERE o.contact = ? AND o.seq > ? ORDER BY o.seq LIMIT ?",
+        (contact, after, limit),
+    )
+    return [
+        MessageFrame(
+            id=uuid,
+            seq=seq,
+            seen=seen,
+            sender=sender,
+            recipient=recipient,
+            sent_at=sent_at,
+            text=text,
+            kind=kind,
+            reply_to=reply_to,
+        )
+        for uuid, seq, seen, sent_at, text, kind, reply_to in rows
+    ]
+
+
+def stored_by_peer(connection: sqlite3.Connection, contact: int, upto: int) -> bool:
+    """The contact has our messages up to a number on disk. False if that changes nothing or was never sent."""
+    have = _counters(connection, contact)
+    if upto > have.out_seq:
+        return False
+    row = connection.execute("SELECT min(seq) FROM outbox WHERE contact = ? AND seq <= ?", (contact, upto)).fetchone()
+    if row[0] is None:
+        return False
+    connection.execute("DELETE FROM outbox WHERE contact = ? AND seq <= ?", (contact, upto))
+    event_log.log_states(connection, contact, have.stream, row[0], upto, mine=True)
+    return True
+
+
+def read_by_peer(connection: sqlite3.Connection, contact: int, upto: int | None) -> int:
+    """The contact has read our messages up to a number (None: all that were delivered): how many are newly read."""
+    have = _counters(connection, contact)
+    row = connection.execute("SELECT min(seq) FROM outbox WHERE contact = ?", (contact,)).fetchone()
+    delivered = have.out_seq if row[0] is None else row[0] - 1
+    upto = delivered if upto is None else upto
+    if upto <= have.out_read or upto > have.out_seq:
+        return 0
+    if upto > delivered:  # the receipt overtook the acknowledgement, and says as much
+        connection.execute("DELETE FROM outbox WHERE contact = ? AND seq <= ?", (contact, upto))
+    _set(connection, contact, out_read=upto)
+    event_log.log_states(connection, contact, have.stream, have.out_read + 1, upto, mine=True)
+    return upto - have.out_read
+
+
+# --- theirs ---
+
+
+def receive(connection: sqlite3.Connection, contact: int, frames: list[MessageFrame]) -> Taken:
+    """Arriving messages of one contact, in order; stops at the first that is refused."""
+    have = _counters(connection, contact)
+    stored = 0
+    for frame in frames:
+        verdict = judge(seq=frame.seq, seen=frame.seen, received=have.in_seq, last_seen=have.in_seen, sent=have.out_seq)
+        if verdict == "repeat":
+            continue
+        if verdict == "gap":
+            return Taken(have.in_seq, stored, _refuse(frame, "sequence_gap", "messages are missing", have.in_seq + 1))
+        if verdict == "forged" or _id_used(connection, frame.id):
+            return Taken(have.in_seq, stored, _refuse(frame, "forged_frame", "its numbers do not fit", have.in_seq + 1))
+        _store(connection, contact, frame, have)
+        stored += 1
+    return Taken(have.in_seq, stored)
+
+
+def _refuse(frame: MessageFrame, error: str, message: str, expected: int) -> Refuse:
+    return Refuse(seq=frame.seq, error=error, message=message, expected=expected)
+
+
+def _id_used(connection: sqlite3.Connection, uuid: bytes) -> bool:
+    return connection.execute("SELECT 1 FROM messages WHERE uuid = ?", (uuid,)).fetchone() is not None
+
+
+def _store(connection: sqlite3.Connection, contact: int, frame: MessageFrame, have: _Counters) -> None:
+    seen = connection.execute(
+        "SELECT ord FROM messages WHERE contact = ? AND mine = 1 AND stream = ? AND seq = ?",
+        (contact, have.stream, frame.seen),
+    ).fetchone()
+    spot = place(frame.id, frame.seq, frame.seen, have.in_ord, seen[0] if seen else b"")
+    row = _insert(
+        connection,
+        uuid=frame.id,
+        contact=contact,
+        mine=0,
+        stream=have.stream,
+        seq=frame.seq,
+        seen=frame.seen,
+        ord=spot.ord,
+        depth=spot.depth,
+        kind=frame.kind,
+        text=frame.text,
+        sent_at=frame.sent_at,
+        reply_to=frame.reply_to,
+        late=spot.ord < have.read_ord,
+    )
+    have.in_seq, have.in_seen, have.in_ord = frame.seq, frame.seen, spot.ord
+    _set(connection, contact, in_seq=frame.seq, in_seen=frame.seen, in_ord=spot.ord)
+    event_log.log_message(connection, contact, row)
+
+
+def receive_outside(connection: sqlite3.Connection, contact: int, uuid: bytes, text: str, now_us: int) -> bool:
+    """A message that came by the report's REST call, without a number; False if its id was stored before.
+
+    It is shown after everything that was there when it came.
+    """
+    if _id_used(connection, uuid):
+        return False
+    have = _counters(connection, contact)
+    row = _insert(
+        connection,
+        uuid=uuid,
+        contact=contact,
+        mine=0,
+        stream=have.stream,
+        seq=None,
+        seen=0,
+        ord=max(uuid, have.in_ord, have.out_ord),
+        depth=have.in_seq + have.out_seq + 1,
+        kind="text",
+        text=text,
+        sent_at=now_us,
+        settled="delivered",
+    )
+    event_log.log_message(connection, contact, row)
+    return True
+
+
+def read_here(connection: sqlite3.Connection, contact: int) -> int:
+    """The user has read everything that is stored of a contact: how many messages are newly read."""
+    have = _counters(connection, contact)
+    marked = have.in_seq - have.in_read
+    if marked:
+        event_log.log_states(connection, contact, have.stream, have.in_read + 1, have.in_seq, mine=False)
+    marked += _read_outside(connection, contact)
+    top = connection.execute("SELECT max(ord) FROM messages WHERE contact = ?", (contact,)).fetchone()[0]
+    _set(connection, contact, in_read=have.in_seq, read_ord=top or b"")
+    return marked
+
+
+def _read_outside(connection: sqlite3.Connection, contact: int) -> int:
+    rows = connection.execute(
+        "UPDATE messages SET settled = 'read' WHERE contact = ? AND seq IS NULL AND settled = 'delivered' RETURNING id",
+        (contact,),
+    ).fetchall()
+    for (row,) in rows:
+        event_log.log_state(connection, contact, row)
+    return len(rows)
+
+
+def receipt_told(connection: sqlite3.Connection, contact: int, upto: int) -> None:
+    """The contact has our read receipt up to a number on disk."""
+    connection.execute(
+        "UPDATE contacts SET read_told = ? WHERE id = ? AND read_told < ? AND in_read >= ?", (upto, contact, upto, upto)
+    )
+
+
+def receipt_due(connection: sqlite3.Connection, contact: int) -> int:
+    """The number up to which the contact must still be told that we have read; 0 if they know."""
+    row = connection.execute("SELECT in_read, read_told FROM contacts WHERE id = ?", (contact,)).fetchone()
+    return int(row[0]) if row[0] > row[1] else 0
+
+
+def received(connection: sqlite3.Connection, contact: int) -> int:
+    """The highest number stored of a contact's stream."""
+    return int(connection.execute("SELECT in_seq FROM contacts WHERE id = ?", (contact,)).fetchone()[0])
+
+
+def waiting(connection: sqlite3.Connection) -> list[int]:
+    """Contacts for whom messages or read receipts wait."""
+    rows = connection.execute(
+        "SELECT DISTINCT contact FROM outbox UNION SELECT id FROM contacts WHERE in_read > read_told"
+    )
+    return [int(row[0]) for row in rows]
+
+
+# --- a new device key: new streams ---
+
+
+def change_key(connection: sqlite3.Connection, contact: int, key: bytes) -> None:
+    """The contact has another device: both streams begin anew, what waits is numbered anew (DESIGN.md section 5)."""
+    have = _counters(connection, contact)
+    queued: list[tuple[Any, ...]] = connection.execute(
+        "SELECT message FROM outbox WHERE contact = ? ORDER BY seq", (contact,)
+    ).fetchall()
+    connection.execute("DELETE FROM outbox WHERE contact = ?", (contact,))
+    connection.executemany(
+        "UPDATE messages SET stream = ?, seq = ?, seen = 0 WHERE id = ?",
+        [(have.stream + 1, number, row[0]) for number, row in enumerate(queued, start=1)],
+    )
+    connection.execute(
+        "UPDATE messages SET settled = CASE WHEN seq <= iif(mine, ?, ?) THEN 'read' ELSE 'delivered' END"
+        " WHERE contact = ? AND stream = ? AND seq IS NOT NULL AND settled IS NULL",
+        (have.out_read, have.in_read, contact, have.stream),
+    )
+    connection.executemany(
+        "INSERT INTO outbox (contact, seq, message) VALUES (?, ?, ?)",
+        [(contact, number, row[0]) for number, row in enumerate(queued, start=1)],
+    )
+    _set(
+        connection,
+        contact,
+        device_key=key,
+        key_changed=1,
+        stream=have.stream + 1,
+        out_seq=len(queued),
+        out_read=0,
+        in_seq=0,
+        in_seen=0,
+        in_read=0,
+        read_told=0,
+    )

@@ -1,0 +1,22 @@
+"""Background tasks that outlive their mistakes: one that fails is logged and begun again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+_AGAIN_AFTER = 1.0
+
+
+async def supervise(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Runs work until it returns; after an error, again a second later."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("task_failed", task=name)
+            await asyncio.sleep(_AGAIN_AFTER)
+        else:
+            return

@@ -1,0 +1,202 @@
+"""One link in use: the greeting, then reading frames and doing what they ask (DESIGN.md section 7).
+
+The dialler greets first; the one who was dialled answers once they know who it is. After that either end sends
+messages and receipts,
+and acknowledges those of the other after the commit that makes them durable, never before.
+"""
+
+import asyncio
+from typing import Protocol
+
+import structlog
+
+from telegraph.errors import ForgedFrame, MalformedBody, TelegraphError
+from telegraph.node import streams
+from telegraph.node.database import Database
+from telegraph.node.links import OpenLink
+from telegraph.node.model import Contact
+from telegraph.peer.port import Link, LinkClosed, Unreachable
+from telegraph.protocol.frames import (
+    MAX_TEXT_BYTES,
+    ErrorFrame,
+    Frame,
+    Hello,
+    MessageFrame,
+    Read,
+    ReadStored,
+    Refuse,
+    SignedAddress,
+    Stored,
+    decode_frames,
+    encode_frames,
+)
+from telegraph.protocol.identity import Holder
+from telegraph.protocol.version import PEER_PROTOCOL
+
+log = structlog.get_logger(__name__)
+
+_GREETING_TIMEOUT = 3.0
+
+
+class Surroundings(Protocol):
+    """What a link needs of the node around it."""
+
+    user_id: str
+    username: str
+    database: Database
+
+    def own_address(self) -> SignedAddress | None:
+        """Where this node is, signed."""
+        ...
+
+    async def identify(self, holder: Holder, username: str) -> Contact:
+        """The contact behind a certificate and the name that it claims.
+
+        Raises:
+            TelegraphError: they do not fit, or it cannot be checked now.
+        """
+        ...
+
+    def contact(self, contact_id: int) -> Contact:
+        """A contact by its row."""
+        ...
+
+    def happened(self, contact_id: int) -> None:
+        """Something about a contact's messages changed: tell followers, wake its courier."""
+        ...
+
+
+async def greet(link: Link, contact: Contact, around: Surroundings) -> OpenLink:
+    """Greets as the dialler and waits for the answer.
+
+    Raises:
+        Unreachable: the other end does not speak with us now.
+    """
+    try:
+        async with asyncio.timeout(_GREETING_TIMEOUT):
+            await link.send(encode_frames([_hello(contact.id, around)]))
+            first = decode_frames(await link.receive())[:1]
+    except (LinkClosed, TimeoutError, MalformedBody) as problem:
+        await link.close()
+        raise Unreachable("no greeting") from problem
+    match first:
+        case [Hello(user_id=user_id, versions=versions, received=received)] if (
+            user_id == contact.user_id == link.remote.id and PEER_PROTOCOL in versions
+        ):
+            return await _opened(link, contact.id, received, around)
+        case [ErrorFrame(error=error)]:
+            log.info("peer_refused", contact=contact.user_id, code=error)
+    await link.close()
+    raise Unreachable("refused")
+
+
+async def answer_greeting(link: Link, around: Surroundings) -> OpenLink:
+    """Answers a dialler's greeting once it is known who it is.
+
+    Raises:
+        TelegraphError: they cannot be spoken with; they were told, and the link is to be closed.
+        LinkClosed: they went away.
+    """
+    async with asyncio.timeout(_GREETING_TIMEOUT):
+        frames = decode_frames(await link.receive())
+        try:
+            hello = _first_hello(frames, link.remote)
+            contact = await around.identify(link.remote, hello.username)
+        except TelegraphError as error:
+            await link.send(encode_frames([ErrorFrame(error.code, error.sentence()[:256])]))
+            raise
+        await link.send(encode_frames([_hello(contact.id, around)]))
+    return await _opened(link, contact.id, hello.received, around)
+
+
+def _first_hello(frames: list[Frame], remote: Holder) -> Hello:
+    if not frames or not isinstance(frames[0], Hello):
+        raise MalformedBody(detail="a link begins with a greeting")
+    hello = frames[0]
+    if hello.user_id != remote.id:
+        raise ForgedFrame(detail="the greeting names another user")
+    if PEER_PROTOCOL not in hello.versions:
+        raise MalformedBody(detail=f"only version {PEER_PROTOCOL} of the link is spoken here")
+    return hello
+
+
+def _hello(contact: int, around: Surroundings) -> Hello:
+    return Hello(
+        versions=[PEER_PROTOCOL],
+        user_id=around.user_id,
+        username=around.username,
+        received=streams.received(around.database.reader, contact),
+        address=around.own_address(),
+    )
+
+
+async def _opened(link: Link, contact: int, received: int, around: Surroundings) -> OpenLink:
+    if await around.database.write(lambda connection: streams.stored_by_peer(connection, contact, received)):
+        around.happened(contact)
+    return OpenLink(link, contact, asyncio.get_running_loop().time(), received)
+
+
+async def listen(open_link: OpenLink, around: Surroundings) -> None:
+    """Reads and handles frames until the link is gone."""
+    try:
+        while True:
+            data = await open_link.link.receive()
+            try:
+                await _handle(decode_frames(data), open_link, around)
+            except TelegraphError as error:
+                log.info("frames_refused", contact=around.contact(open_link.contact).user_id, code=error.code)
+                await open_link.link.send(encode_frames([ErrorFrame(error.code, error.sentence()[:256])]))
+    except LinkClosed:
+        return
+
+
+async def _handle(frames: list[Frame], open_link: OpenLink, around: Surroundings) -> None:
+    messages: list[MessageFrame] = []
+    for frame in frames:
+        if isinstance(frame, MessageFrame):
+            messages.append(frame)
+            continue
+        await _take(messages, open_link, around)
+        messages = []
+        await _handle_one(frame, open_link, around)
+    await _take(messages, open_link, around)
+
+
+async def _take(messages: list[MessageFrame], open_link: OpenLink, around: Surroundings) -> None:
+    """Stores messages and acknowledges them, after the commit."""
+    if not messages:
+        return
+    contact = around.contact(open_link.contact)
+    for message in messages:
+        if message.sender != contact.user_id or message.recipient != around.user_id:
+            raise ForgedFrame(detail="a message names another sender or recipient")
+        if not message.text or len(message.text.encode("utf-8", "surrogatepass")) > MAX_TEXT_BYTES:
+            raise MalformedBody(detail="a message is empty or longer than 64 KiB")
+    taken = await around.database.write(lambda connection: streams.receive(connection, contact.id, messages))
+    answer: list[Frame] = [Stored(taken.received)]
+    if taken.refusal is not None:
+        answer.append(taken.refusal)
+    await open_link.link.send(encode_frames(answer))
+    if taken.stored:
+        around.happened(contact.id)
+
+
+async def _handle_one(frame: Frame, open_link: OpenLink, around: Surroundings) -> None:
+    write, contact = around.database.write, open_link.contact
+    match frame:
+        case Stored(seq):
+            await write(lambda connection: streams.stored_by_peer(connection, contact, seq))
+            open_link.acknowledged = max(open_link.acknowledged, min(seq, open_link.sent))
+        case Read(seq):
+            await write(lambda connection: streams.read_by_peer(connection, contact, seq))
+            await open_link.link.send(encode_frames([ReadStored(seq)]))
+        case ReadStored(seq):
+            await write(lambda connection: streams.receipt_told(connection, contact, seq))
+        case Refuse(error="sequence_gap", expected=expected):
+            open_link.sent = open_link.acknowledged = max(expected - 1, 0)
+        case Refuse(error=error) | ErrorFrame(error=error):
+            log.warning("peer_refused", contact=around.contact(contact).user_id, code=error)
+            open_link.refused = True
+        case _:  # a second greeting means nothing
+            return
+    around.happened(contact)

@@ -1,0 +1,49 @@
+"""A process's data directory: private to its owner, and used by one process at a time."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from telegraph.errors import DataInUse, DataUnreadable
+
+_LOCK = "lock"
+
+
+class DataDirectory:
+    """A claimed data directory; the claim ends with :meth:`release` or with the process, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Makes the directory if need be (mode 0700) and claims it.
+
+        Raises:
+            DataInUse: another process has claimed it.
+            DataUnreadable: it cannot be made or written.
+        """
+        self.path = path
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as problem:
+            raise DataUnreadable(data=path, detail=problem.strerror) from problem
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as problem:
+            os.close(self._lock)
+            raise DataInUse(data=path) from problem
+
+    def release(self) -> None:
+        """Gives up the claim; may be called again."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def write_private(path: Path, content: str) -> None:
+    """Writes a file that only its owner can read (0600); a reader sees the old content or the new, nothing between."""
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,264 @@
+"""The organisation's certificate authority: the one root that every node and manager trusts (DESIGN.md section 5).
+
+Leaf certificates follow :mod:`telegraph.protocol.identity` and pass OpenSSL's strict checks (RFC 5280). Their subject
+is empty and the identity stands in the subject alternative name alone, so that no TLS client can fall back to a common
+name that a user might have influenced.
+"""
+
+import ipaddress
+import os
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Self
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from telegraph.errors import CaUnreadable, IllegalCsr
+from telegraph.protocol.identity import MANAGER_ALIAS, ROLE_OIDS, Role, fingerprint, subject_uri
+
+CA_FILE = "ca.pem"
+CA_KEY_FILE = "ca-key.pem"
+MAX_CSR_LENGTH = 8192
+"""Characters of a PEM request; one for an Ed25519 key has about 300."""
+
+_CA_LIFETIME = timedelta(days=3653)
+_SKEW = timedelta(minutes=5)
+"""How far certificates are dated back, for machines whose clocks are slow."""
+
+
+class CertificateAuthority:
+    """The organisation's root certificate and its key (ECDSA P-256, which every TLS client takes)."""
+
+    def __init__(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+        self._certificate = certificate
+        self._key = key
+
+    @classmethod
+    def create(cls, organisation: str, now: datetime) -> Self:
+        """A new root for 10 years.
+
+        Args:
+            organisation: shown in the root's subject; 1 to 64 characters (X.520's bound).
+            now: an aware time.
+        """
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name(
+            [
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
+                x509.NameAttribute(NameOID.COMMON_NAME, "Telegraph CA"),
+            ]
+        )
+        certificate = (
+            x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - _SKEW)
+            .not_valid_after(now + _CA_LIFETIME)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_key_usage(signs_certificates=True), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        return cls(certificate, key)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """The CA that :meth:`save` left in a directory.
+
+        Raises:
+            CaUnreadable: a file is missing, unreadable or not what it should be, or the two do not belong together.
+        """
+        certificate, key = _read_certificate(directory / CA_FILE), _read_key(directory / CA_KEY_FILE)
+        if certificate.public_key() != key.public_key():
+            raise CaUnreadable(path=directory / CA_KEY_FILE, detail=f"it is not the key of {CA_FILE}")
+        return cls(certificate, key)
+
+    def save(self, directory: Path) -> None:
+        """Writes ``ca.pem`` and ``ca-key.pem`` (owner only), each whole or not at all, durable on return.
+
+        The certificate comes last: where ``ca.pem`` is, its key is too.
+        """
+        _write_durably(directory / CA_KEY_FILE, _key_pem(self._key), 0o600)
+        _write_durably(directory / CA_FILE, self.pem.encode(), 0o644)
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The root certificate."""
+        return self._certificate
+
+    @property
+    def pem(self) -> str:
+        """The root certificate in PEM."""
+        return self._certificate.public_bytes(Encoding.PEM).decode()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the root certificate, 64 lower-case hex digits."""
+        return fingerprint(self._certificate)
+
+    @staticmethod
+    def device_key(csr_pem: str) -> bytes:
+        """The raw Ed25519 key (32 bytes) that a certificate signing request proves to hold.
+
+        Raises:
+            IllegalCsr: not PEM, too long, another kind of key, or not signed by its own key.
+        """
+        key = _requested_key(csr_pem)
+        return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    def sign_device(self, csr_pem: str, user_id: str, now: datetime, lifetime: timedelta) -> str:
+        """A user's device certificate in PEM. Of the request only the key counts, whatever else it asks for.
+
+        Args:
+            csr_pem: PKCS 10 request in PEM with an Ed25519 key.
+            user_id: whose device it is; ASCII.
+            now: an aware time; the certificate is valid from 5 minutes before it.
+            lifetime: counted from now, cut at the end of the root's own life.
+
+        Raises:
+            IllegalCsr: see :meth:`device_key`.
+        """
+        names = [x509.UniformResourceIdentifier(subject_uri("user", user_id))]
+        leaf = self._issue("user", _requested_key(csr_pem), names, now, lifetime)
+        return leaf.public_bytes(Encoding.PEM).decode()
+
+    def issue_manager(
+        self, manager_id: str, hosts: Sequence[str], now: datetime, lifetime: timedelta
+    ) -> tuple[str, bytes]:
+        """A manager's certificate and its new private key (ECDSA P-256, PKCS 8), both in PEM.
+
+        Args:
+            manager_id: ASCII.
+            hosts: IP addresses and DNS names that it can be reached at, besides ``identity-manager``.
+            now: an aware time; the certificate is valid from 5 minutes before it.
+            lifetime: counted from now, cut at the end of the root's own life.
+        """
+        key = ec.generate_private_key(ec.SECP256R1())
+        names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(subject_uri("manager", manager_id))]
+        names += [_host_name(host) for host in dict.fromkeys([MANAGER_ALIAS, *hosts])]
+        leaf = self._issue("manager", key.public_key(), names, now, lifetime)
+        return leaf.public_bytes(Encoding.PEM).decode(), _key_pem(key)
+
+    def _issue(
+        self,
+        role: Role,
+        key: Ed25519PublicKey | ec.EllipticCurvePublicKey,
+        names: Sequence[x509.GeneralName],
+        now: datetime,
+        lifetime: timedelta,
+    ) -> x509.Certificate:
+        usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH, ROLE_OIDS[role]]
+        root_key = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+        issuer_id = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(root_key)
+        return (
+            x509.CertificateBuilder(subject_name=x509.Name([]), issuer_name=self._certificate.subject, public_key=key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - _SKEW)
+            .not_valid_after(min(now + lifetime, self._certificate.not_valid_after_utc))
+            .add_extension(x509.SubjectAlternativeName(names), critical=True)  # critical, as the subject is empty
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage(signs_certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(issuer_id, critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+
+
+def _requested_key(csr_pem: str) -> Ed25519PublicKey:
+    if len(csr_pem) > MAX_CSR_LENGTH:
+        raise IllegalCsr(detail=f"it is longer than {MAX_CSR_LENGTH} characters")
+    try:
+        request = x509.load_pem_x509_csr(csr_pem.encode("ascii"))
+        key = request.public_key()
+        proven = isinstance(key, Ed25519PublicKey) and request.is_signature_valid
+    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature):
+        raise IllegalCsr(detail="it is not a PKCS 10 request in PEM") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise IllegalCsr(detail="its key is not an Ed25519 key")
+    if not proven:
+        raise IllegalCsr(detail="it is not signed by its own key")
+    return key
+
+
+def _host_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _read_certificate(path: Path) -> x509.Certificate:
+    try:
+        certificate = x509.load_pem_x509_certificate(_read(path))
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except (ValueError, x509.ExtensionNotFound):
+        raise CaUnreadable(path=path, detail="it is not a CA certificate in PEM") from None
+    if not constraints.ca:
+        raise CaUnreadable(path=path, detail="it is not a CA certificate in PEM")
+    return certificate
+
+
+def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    try:
+        key = load_pem_private_key(_read(path), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise CaUnreadable(path=path, detail="it is not an unencrypted private key in PEM") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise CaUnreadable(path=path, detail="it is not an ECDSA key")
+    return key
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise CaUnreadable(path=path, detail=problem.strerror or "it cannot be read") from problem
+
+
+def _write_durably(path: Path, content: bytes, mode: int) -> None:
+    """Temporary file, fsync, rename, fsync of the directory: after a crash the old content or the new, never half."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, opened with its mode from the start
+        os.fchmod(descriptor, mode)  # whatever the umask says
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+    draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from telegraph.node import event_log
 from telegraph.node.database import Database
@@ -41,10 +41,10 @@ class Broker:
         """The cursor of the latest event on disk."""
         return event_log.head(self._database.reader)
 
-    async def follow(self, me: str, cursor: int | None = None) -> AsyncIterator[LoggedEvent]:
+    async def follow(self, me: Callable[[], str], cursor: int | None = None) -> AsyncIterator[LoggedEvent]:
         """Every event after a cursor (None: from now on), for ever, each with the cursor to resume after.
 
-        ``me`` is the own user name. A cursor that is not known here yields a :class:`Reset` first.
+        ``me`` gives the own user name. A cursor that is not known here yields a :class:`Reset` first.
         """
         passed = self._passed
         if cursor is None:
@@ -54,7 +54,7 @@ class Broker:
             yield cursor, Reset()
         while True:
             changed = self._changed
-            while events := event_log.since(self._database.reader, cursor, me):
+            while events := event_log.since(self._database.reader, cursor, me()):
                 for number, event in events:
                     cursor = number
                     yield number, event

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import msgspec
 
-from telegraph.errors import ForgedFrame, IllegalText, MalformedBody, TelegraphError, UnknownPath, WrongRole
+from telegraph.errors import ForgedFrame, IllegalText, Language, MalformedBody, TelegraphError, UnknownPath, WrongRole
 from telegraph.node import streams
 from telegraph.node.database import Database
 from telegraph.node.model import Contact, id_bytes, id_text
@@ -60,7 +60,7 @@ class CallHandler:
                 raise UnknownPath
             return Reply(200, msgspec.json.encode(await handler(call)))
         except TelegraphError as error:
-            language = "en" if call.accept_language.lower().startswith("en") else "es"
+            language: Language = "en" if call.accept_language.lower().startswith("en") else "es"
             body = ErrorAnswer(message=error.sentence(language), status=error.status, error=error.code)
             return Reply(error.status, msgspec.json.encode(body))
 
@@ -85,9 +85,7 @@ class CallHandler:
         _require(call.remote, "user")
         request = _decode(call.body, NotifyReadRequest)
         contact = await self._parties(call.remote, request.sender, request.to)
-        marked = await self._node.database.write(
-            lambda connection: streams.read_by_peer(connection, contact.id, None)
-        )
+        marked = await self._node.database.write(lambda connection: streams.read_by_peer(connection, contact.id, None))
         self._node.happened(contact.id)
         return Marked(marked=marked)
 

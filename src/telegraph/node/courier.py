@@ -156,7 +156,8 @@ class Courier:
             after=link.sent,
             limit=room,
         )
-        chosen, size = [], 0
+        chosen: list[MessageFrame] = []
+        size = 0
         for frame in found:
             size += len(frame.text) * 4
             if chosen and size > _BYTES_AT_ONCE:

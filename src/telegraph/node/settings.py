@@ -11,8 +11,10 @@ DEFAULT_UDP_PORT = 5353
 class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of one node.
 
-    ``managers`` are URLs; without any the DNS alias and then ``scan`` (CIDR ranges, UDP) are tried. ``ca_file`` or ``ca_fingerprint``
-    (SHA-256, hex) say whom to trust. ``peer_port`` and ``api_port``: None is the default port or a free one if it is taken, 0 any free one.
+    ``managers`` are URLs; without any the DNS alias and then ``scan`` (CIDR ranges, UDP) are tried. ``ca_file`` or
+    ``ca_fingerprint``
+    (SHA-256, hex) say whom to trust. ``peer_port`` and ``api_port``: None is the default port or a free one if it
+    is taken, 0 any free one.
     ``advertise`` is how others reach this node, HOST or HOST:PORT, where that is not the address that it sends from.
     ``api`` serves the local API.
     """

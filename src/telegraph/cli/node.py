@@ -1,0 +1,114 @@
+"""``telegraph node run``: one person's daemon."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from telegraph.cli.running import run_until_stopped
+
+if TYPE_CHECKING:
+    from telegraph.node.settings import NodeSettings
+    from telegraph.node.trust import Ask
+
+DEFAULT_DATA = "~/.local/share/telegraph/node"
+
+
+@click.group()
+def node() -> None:
+    """Run a node: one person's messages, links and page."""
+
+
+def ask_to_trust(url: str, fingerprint: str) -> bool:
+    """Asks on the terminal whether to trust a CA that is not known yet."""
+    click.echo(f"The manager at {url} belongs to an organisation whose CA is not known here yet.")
+    click.echo(f"  SHA-256 {fingerprint}")
+    return click.confirm("Compare it with what its administrators told you. Is it the same?", default=False)
+
+
+@node.command()
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=lambda: Path(DEFAULT_DATA).expanduser(),
+    envvar="TELEGRAPH_DATA",
+    show_default=DEFAULT_DATA,
+    help="Directory of account, keys and messages.",
+)
+@click.option("--manager", "managers", multiple=True, metavar="URL", help="An identity manager; may be repeated.")
+@click.option("--invite", metavar="LINK", help="A telegraph:// link: names managers and the CA.")
+@click.option(
+    "--ca", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="The organisation's CA certificate."
+)
+@click.option("--ca-fingerprint", metavar="HEX", help="SHA-256 of the CA certificate, instead of the file.")
+@click.option("--scan", multiple=True, metavar="CIDR", help="Range to look for managers in, if DNS finds none.")
+@click.option("--udp-port", type=click.IntRange(1, 65535), default=5353, show_default=True, help="Their UDP port.")
+@click.option("--host", default="0.0.0.0", show_default=True, help="Address that other nodes connect to.")  # noqa: S104 - others must reach it
+@click.option(
+    "--peer-port",
+    type=click.IntRange(0, 65535),
+    show_default="8000, or a free one if it is taken",
+    help="Port for other nodes; 0: any free one.",
+)
+@click.option("--advertise", metavar="HOST[:PORT]", help="How others reach this node, if not where it sends from.")
+@click.option(
+    "--api-port",
+    type=click.IntRange(0, 65535),
+    show_default="8420, or a free one if it is taken",
+    help="Port of the local API; 0: any free one.",
+)
+def run(  # noqa: PLR0913 - one parameter an option
+    data: Path,
+    managers: tuple[str, ...],
+    invite: str | None,
+    ca: Path | None,
+    ca_fingerprint: str | None,
+    scan: tuple[str, ...],
+    udp_port: int,
+    host: str,
+    peer_port: int | None,
+    advertise: str | None,
+    api_port: int | None,
+) -> None:
+    """Run a node until it is stopped (Ctrl-C or SIGTERM).
+
+    \b
+    Examples:
+      telegraph node run --data alice --manager https://localhost:8000 --ca manager/ca.pem
+      telegraph node run --data alice --invite "telegraph://join?manager=..."
+      telegraph node run --data alice --scan 192.168.1.0/24
+
+    Exit codes: 0 stopped, 2 wrong use, 4 an option is not usable, 5 cannot start.
+    """  # noqa: D301 - click's \b keeps the lines apart
+    from telegraph.node.app import settings_of
+    from telegraph.node.settings import NodeSettings
+
+    settings = settings_of(
+        NodeSettings(
+            data=data,
+            managers=managers,
+            ca_file=ca,
+            ca_fingerprint=ca_fingerprint,
+            scan=scan,
+            udp_port=udp_port,
+            host=host,
+            peer_port=peer_port,
+            advertise=advertise,
+            api_port=api_port,
+        ),
+        invite,
+    )
+    ask = ask_to_trust if sys.stdin.isatty() and sys.stdout.isatty() else None
+    run_until_stopped(lambda stop: _serve(settings, ask, stop))
+
+
+async def _serve(settings: "NodeSettings", ask: "Ask | None", stop: asyncio.Event) -> None:
+    from telegraph.node.api.server import LocalApi
+    from telegraph.node.app import Node
+
+    async with Node.with_settings(settings, ask) as node, LocalApi(node) as api:
+        click.echo(f"Node ready: {api.url} (account: {node.account_state}, peers on port {node.peer_port})")
+        sys.stdout.flush()
+        await stop.wait()

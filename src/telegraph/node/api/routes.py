@@ -1,0 +1,177 @@
+"""The calls of the local API. Each is a thin shell around one method of the node."""
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, Router, delete, get, post
+from litestar.di import Provide
+from litestar.params import Parameter
+
+from telegraph.errors import (
+    BadInput,
+    BodyTooLarge,
+    ForeignOrigin,
+    IllegalInvite,
+    IllegalName,
+    IllegalPassword,
+    IllegalQuery,
+    IllegalText,
+    InviteNeeded,
+    MalformedBody,
+    ManagerAway,
+    NameTaken,
+    NotLoggedIn,
+    OtherAccount,
+    RateLimited,
+    RegistrationClosed,
+    UnknownMessage,
+    UnknownUser,
+    WrongApiToken,
+    WrongCredentials,
+)
+from telegraph.node.api import views
+from telegraph.node.api.guard import Guard
+from telegraph.node.api.stream import events
+from telegraph.node.app import Node
+from telegraph.node.model import as_api_message
+from telegraph.protocol import node_api as api
+from telegraph.rest.openapi import answers
+
+_ALWAYS = (WrongApiToken, ForeignOrigin)
+_BODY = (MalformedBody, BodyTooLarge)
+_MEMBER = (NotLoggedIn, *_ALWAYS)
+_ABOUT_SOMEBODY = (UnknownUser, ManagerAway, BadInput, *_MEMBER)
+
+MAX_PAGE = 1000
+Limit = Annotated[int, Parameter(ge=1, le=MAX_PAGE, description="messages at most")]
+Query = Annotated[str, Parameter(max_length=256, description="how the name begins; empty: who is online")]
+
+
+@post(
+    "/account",
+    responses=answers(
+        IllegalName,
+        IllegalPassword,
+        IllegalInvite,
+        NameTaken,
+        OtherAccount,
+        RegistrationClosed,
+        InviteNeeded,
+        ManagerAway,
+        *_BODY,
+        *_ALWAYS,
+    ),
+)
+async def register(node: Node, data: api.AccountRequest) -> api.Account:
+    """Makes an account with a manager and logs in on this node."""
+    return views.account(node, await node.register(data.username, data.password, data.invite))
+
+
+@post(
+    "/session",
+    status_code=200,
+    responses=answers(WrongCredentials, OtherAccount, RateLimited, ManagerAway, *_BODY, ForeignOrigin),
+)
+async def log_in(node: Node, guard: Guard, data: api.AccountRequest) -> Response[api.Account]:
+    """Logs in on this node. Needs no token: who knows the password gets a cookie."""
+    account = await node.login(data.username, data.password)
+    return Response(views.account(node, account), cookies=[guard.new_cookie()])
+
+
+@delete("/session", status_code=200, responses=answers(*_MEMBER))
+async def log_out(node: Node, guard: Guard) -> api.Ok:
+    """Ends the session: this node is offline at once. Every browser must log in again."""
+    await node.logout()
+    guard.forget_cookies()
+    return api.Ok("You are logged out.")
+
+
+@post(
+    "/password",
+    status_code=200,
+    responses=answers(IllegalPassword, WrongCredentials, RateLimited, ManagerAway, *_BODY, *_MEMBER),
+)
+async def change_password(node: Node, data: api.PasswordChange) -> api.Ok:
+    """Changes the account's password."""
+    await node.change_password(data.old, data.new)
+    return api.Ok("The password is changed.")
+
+
+@post("/browser", status_code=200, responses=answers(WrongApiToken, ForeignOrigin, *_BODY))
+async def browser(guard: Guard, data: api.BrowserRequest) -> Response[api.Ok]:
+    """Trades the token of the data directory for a cookie."""
+    if not guard.token_fits(data.token):
+        raise WrongApiToken
+    return Response(api.Ok("Welcome."), cookies=[guard.new_cookie()])
+
+
+@get("/status", responses=answers(*_ALWAYS))
+async def status(node: Node, request: Request[Any, Any, Any]) -> api.NodeStatus:
+    """How this node is: account, managers, what waits."""
+    return views.status(node, str(request.base_url).rstrip("/"))
+
+
+@get("/people", responses=answers(IllegalQuery, ManagerAway, *_MEMBER))
+async def people(node: Node, query: Query = "") -> api.People:
+    """Looks in the directory for users whose name begins like this."""
+    return api.People([views.person(user) for user in await node.people(query)])
+
+
+@get("/conversations", responses=answers(*_MEMBER))
+async def conversations(node: Node) -> api.Conversations:
+    """Everybody with whom there is a message, the latest first."""
+    return api.Conversations([views.conversation(node, contact) for contact in node.conversations()])
+
+
+@get("/conversations/{user:str}/messages", responses=answers(IllegalQuery, UnknownMessage, *_ABOUT_SOMEBODY))
+async def messages(node: Node, user: str, before: str | None = None, limit: Limit = 50) -> api.MessagesPage:
+    """A page of a conversation, oldest first: the latest messages, or those before a message's id."""
+    found, more = await node.history(user, before=before, limit=limit)
+    return api.MessagesPage([as_api_message(message) for message in found], more)
+
+
+@post("/conversations/{user:str}/read", status_code=200, responses=answers(*_ABOUT_SOMEBODY))
+async def read(node: Node, user: str) -> api.ReadMarked:
+    """Marks everything from somebody as read, and tells them."""
+    return api.ReadMarked(await node.read(user))
+
+
+@get("/inbox", responses=answers(*_MEMBER))
+async def inbox(node: Node) -> api.Inbox:
+    """Every unread message, in the order of arrival; marks nothing."""
+    return api.Inbox([as_api_message(message) for message in node.inbox()])
+
+
+@post("/messages", responses=answers(IllegalText, UnknownMessage, *_BODY, *_ABOUT_SOMEBODY))
+async def send(node: Node, data: api.SendRequest) -> api.Message:
+    """Sends a message: 201 once it is on this machine's disk; it goes out by itself."""
+    return as_api_message(await node.send(data.to, data.text, reply_to=data.reply_to))
+
+
+def rest_router(node: Node, guard: Guard) -> Router:
+    """All calls under ``/api/v1``."""
+    guarded = Router(
+        "/",
+        guards=[guard.check],
+        route_handlers=[
+            register,
+            log_out,
+            change_password,
+            events,
+            status,
+            people,
+            conversations,
+            messages,
+            read,
+            inbox,
+            send,
+        ],
+    )
+    unguarded = Router("/", guards=[guard.check_open], route_handlers=[log_in, browser], security=[{}])
+    return Router(
+        api.API_PREFIX,
+        route_handlers=[guarded, unguarded],
+        dependencies={
+            "node": Provide(lambda: node, sync_to_thread=False),
+            "guard": Provide(lambda: guard, sync_to_thread=False),
+        },
+    )

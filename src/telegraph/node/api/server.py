@@ -1,0 +1,64 @@
+"""Puts the local API together and serves it beside its node."""
+
+import secrets
+from typing import Self
+
+from litestar import Litestar
+
+from telegraph.node.api.guard import Guard
+from telegraph.node.api.routes import rest_router
+from telegraph.node.app import Node
+from telegraph.node.settings import NodeSettings
+from telegraph.node.sockets import bind_or_any
+from telegraph.protocol.node_api import DEFAULT_API_PORT, ENDPOINT_FILE, TOKEN_FILE
+from telegraph.rest.errors import EXCEPTION_HANDLERS, MAX_BODY
+from telegraph.rest.openapi import description
+from telegraph.rest.server import RestServer
+from telegraph.storage.datadir import write_private
+
+
+class LocalApi:
+    """The local API of a node that runs; an async context manager inside that of the node.
+
+    Writes the token (kept from start to start) and, while it runs, its URL into the data directory.
+    """
+
+    def __init__(self, node: Node) -> None:
+        """Binds the port.
+
+        Raises:
+            PortTaken: the port was asked for and is taken.
+        """
+        settings: NodeSettings = node.settings
+        self._node = node
+        self._listener = bind_or_any(settings.api_host, settings.api_port, DEFAULT_API_PORT, "--api-port")
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://{settings.api_host}:{self.port}"
+        self._endpoint = settings.data / ENDPOINT_FILE
+        token_file = settings.data / TOKEN_FILE
+        if not token_file.exists():
+            write_private(token_file, secrets.token_urlsafe(32))
+        self.token = token_file.read_text(encoding="utf-8").strip()
+        guard = Guard(self.token, node.node_id, self.port)
+        self._server = RestServer(application(node, guard), self._listener)
+
+    async def __aenter__(self) -> Self:
+        await self._server.start()
+        write_private(self._endpoint, self.url)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._endpoint.unlink(missing_ok=True)
+        await self._server.close()
+        self._listener.close()
+
+
+def application(node: Node, guard: Guard) -> Litestar:
+    """The ASGI application."""
+    return Litestar(
+        route_handlers=[rest_router(node, guard)],
+        guards=[guard.check_open],
+        exception_handlers=EXCEPTION_HANDLERS,
+        request_max_body_size=MAX_BODY,
+        openapi_config=description("Telegraph node", "The local API of one person's node."),
+    )

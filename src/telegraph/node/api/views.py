@@ -1,0 +1,91 @@
+"""The node's inner types as the local API shows them."""
+
+from telegraph.node import history
+from telegraph.node.account import Account
+from telegraph.node.app import Node
+from telegraph.node.model import (
+    AccountChanged,
+    Contact,
+    Event,
+    MessageReceived,
+    MessageSent,
+    PresenceChanged,
+    StateChanged,
+    as_api_message,
+)
+from telegraph.protocol import node_api
+from telegraph.protocol.manager_api import User
+from telegraph.protocol.version import __version__
+
+
+def person(user: User) -> node_api.Person:
+    """Somebody in the directory."""
+    return node_api.Person(username=user.username, user_id=user.user_id, status=user.status, last_seen=user.last_seen)
+
+
+def account(node: Node, found: Account) -> node_api.Account:
+    """Who is logged in here."""
+    return node_api.Account(user_id=found.user_id, username=found.username, account=node.account_state)
+
+
+def conversation(node: Node, contact: Contact) -> node_api.Conversation:
+    """A conversation for the overview."""
+    reader, me = node.database.reader, node.username or ""
+    online, last_seen = node.presence(contact.user_id)
+    latest = history.latest(reader, contact.id, me)
+    return node_api.Conversation(
+        user=contact.username,
+        user_id=contact.user_id,
+        status="online" if online else "offline",
+        last_seen=last_seen,
+        unread=history.unread_count(reader, contact.id),
+        pending=history.pending_count(reader, contact.id),
+        last_message=as_api_message(latest) if latest else None,
+        key_changed=contact.key_changed,
+    )
+
+
+def status(node: Node, api_url: str) -> node_api.NodeStatus:
+    """How this node is."""
+    state = node.account_state
+    return node_api.NodeStatus(
+        account=state,
+        username=node.username,
+        user_id=node.user_id,
+        managers=[
+            node_api.ManagerState(url=url, current=number == 0 and state == "online")
+            for number, url in enumerate(node.managers)
+        ],
+        peer_address=node.peer_address,
+        api_url=api_url,
+        pending=history.pending_count(node.database.reader),
+        unread=history.unread_count(node.database.reader),
+        version=__version__,
+    )
+
+
+def presence(node: Node, contact: Contact) -> node_api.PresenceEvent:
+    """Somebody's presence as of now."""
+    online, last_seen = node.presence(contact.user_id)
+    return node_api.PresenceEvent(
+        cursor=node.cursor,
+        user=contact.username,
+        user_id=contact.user_id,
+        status="online" if online else "offline",
+        last_seen=last_seen,
+    )
+
+
+def event(cursor: int, happened: Event) -> node_api.Event:
+    """An event as the stream shows it."""
+    match happened:
+        case MessageReceived(message) | MessageSent(message):
+            return node_api.MessageEvent(cursor, as_api_message(message))
+        case StateChanged(message):
+            return node_api.StateEvent(cursor, as_api_message(message))
+        case PresenceChanged(user, online, user_id, last_seen):
+            return node_api.PresenceEvent(cursor, user, user_id, "online" if online else "offline", last_seen)
+        case AccountChanged(account, username, reason):
+            return node_api.AccountEvent(cursor, account, username, reason)
+        case _:
+            return node_api.ResetEvent(cursor)

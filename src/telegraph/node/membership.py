@@ -1,0 +1,343 @@
+"""This node's place in the organisation: registration, log-in, session, presence, and its announced address."""
+
+import asyncio
+import time
+from base64 import b64encode
+from typing import Protocol
+from urllib.parse import quote, urlsplit
+
+import msgspec
+import structlog
+
+from telegraph.errors import (
+    FateUnknown,
+    ManagerAway,
+    NameTaken,
+    NotLoggedIn,
+    OtherAccount,
+    StaleCounter,
+    TelegraphError,
+    WrongCredentials,
+)
+from telegraph.node import account as accounts
+from telegraph.node.account import Account
+from telegraph.node.database import Database
+from telegraph.node.keys import DeviceKey
+from telegraph.node.local_address import address_towards
+from telegraph.node.manager_link import ManagerLink
+from telegraph.node.supervision import supervise
+from telegraph.protocol.addresses import Address
+from telegraph.protocol.frames import SignedAddress
+from telegraph.protocol.manager_api import (
+    Answer,
+    HeartbeatRequest,
+    LoggedIn,
+    LoginRequest,
+    PasswordRequest,
+    ReconnectRequest,
+    Registered,
+    RegisterRequest,
+    User,
+    UserAnswer,
+    UsersAnswer,
+)
+from telegraph.protocol.manager_events import UserChanged
+from telegraph.protocol.names import check_password, check_username, name_key
+
+log = structlog.get_logger(__name__)
+
+_ADDRESS_CHECK = 5.0
+"""Seconds between looks at this machine's own address."""
+
+DEFAULT_HEARTBEAT = 10.0
+
+
+class Surroundings(Protocol):
+    """What the membership tells the node."""
+
+    async def logged_in(self, account: Account) -> None:
+        """There is an account with a certificate: accept links."""
+        ...
+
+    async def logged_out(self, reason: str) -> None:
+        """The session is over."""
+        ...
+
+    def connection_changed(self) -> None:
+        """A manager's event stream opened or broke."""
+        ...
+
+    async def user_changed(self, user: User) -> None:
+        """What the directory says of somebody who is watched."""
+        ...
+
+    def watched(self) -> list[str]:
+        """User ids to hear of."""
+        ...
+
+
+class Membership:
+    """The account of this data directory and what the managers know of it."""
+
+    def __init__(
+        self,
+        database: Database,
+        key: DeviceKey,
+        link: ManagerLink,
+        around: Surroundings,
+        *,
+        peer_port: int,
+        advertise: Address | None,
+    ) -> None:
+        self._database = database
+        self._key = key
+        self._link = link
+        self._around = around
+        self._peer_port = peer_port
+        self._advertise = advertise
+        self._announced: Address | None = None
+        self._signed: SignedAddress | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._log_in = asyncio.Lock()
+        self.account = accounts.load(database)
+
+    # --- state ---
+
+    @property
+    def online(self) -> bool:
+        """Whether a manager knows right now that this node lives."""
+        return self._link.connected
+
+    @property
+    def managers(self) -> list[str]:
+        """The managers known, the current one first."""
+        return self._link.urls
+
+    def require(self) -> Account:
+        """The account, if it is logged in.
+
+        Raises:
+            NotLoggedIn: nobody is.
+        """
+        if self.account is None or self.account.token is None:
+            raise NotLoggedIn
+        return self.account
+
+    def own_address(self) -> SignedAddress | None:
+        """Where this node is, signed by its device; None before it is known."""
+        return self._signed
+
+    # --- account ---
+
+    async def register(self, username: str, password: str, invite: str | None = None) -> Account:
+        """Makes an account and logs in.
+
+        Raises:
+            TelegraphError: illegal or taken name, illegal password, no manager, …; nothing was kept here.
+        """
+        shown = check_username(username)
+        check_password(password)
+        self._same_account(shown)
+        here = self._local_address()
+        body = RegisterRequest(username=shown, password=password, ip=here.host, port=here.port, invite=invite)
+        try:
+            await self._link.call("POST", "/register", Registered, body=body)
+        except FateUnknown:
+            return await self._after_unknown_fate(body)
+        return await self.login(username, password)
+
+    async def _after_unknown_fate(self, body: RegisterRequest) -> Account:
+        """The answer got lost: if the log-in works, the account is ours; if not, it was not made, so try once more."""
+        try:
+            return await self.login(body.username, body.password)
+        except WrongCredentials:
+            try:
+                await self._link.call("POST", "/register", Registered, body=body)
+            except FateUnknown:
+                raise NameTaken(username=body.username) from None
+            return await self.login(body.username, body.password)
+
+    async def login(self, username: str, password: str) -> Account:
+        """Logs in with this node's device key and starts the session.
+
+        Raises:
+            TelegraphError: wrong name or password, another account's data directory, no manager, …
+        """
+        self._same_account(username)
+        async with self._log_in:
+            here = self._local_address()
+            body = LoginRequest(username=username, password=password, ip=here.host, port=here.port, csr=self._key.csr())
+            answer = await self._link.call("POST", "/login", LoggedIn, body=body, repeatable=True)
+            await self._stop()
+            self.account = Account(
+                user_id=answer.user_id,
+                username=answer.username,
+                certificate=answer.certificate,
+                ca=answer.ca,
+                token=answer.token,
+                counter=max(answer.counter, self.account.counter if self.account else 0),
+            )
+            await accounts.save(self._database, self.account)
+            await self._database.set(
+                managers=" ".join(self._link.urls).encode(), heartbeat=str(answer.heartbeat_interval).encode()
+            )
+            await self.resume()
+            return self.account
+
+    def _same_account(self, username: str) -> None:
+        if self.account is not None and name_key(self.account.username) != name_key(username):
+            raise OtherAccount(username=self.account.username)
+
+    async def logout(self) -> None:
+        """Ends the session: offline at once. Without a manager the session is forgotten here all the same."""
+        account = self.require()
+        try:
+            await self._link.call("POST", "/logout", Answer, token=account.token, repeatable=True)
+        except (ManagerAway, NotLoggedIn):
+            log.info("logged_out_here_only")
+        await self._end("logged_out")
+
+    async def change_password(self, old: str, new: str) -> None:
+        """Changes the password in the directory."""
+        account = self.require()
+        check_password(new)
+        await self._link.call("POST", "/password", Answer, body=PasswordRequest(old, new), token=account.token)
+
+    async def resume(self) -> None:
+        """Takes up the session that is stored, if there is one."""
+        account = self.account
+        if account is None or account.certificate is None or account.token is None:
+            return
+        await self._around.logged_in(account)
+        interval = float(self._database.setting("heartbeat") or DEFAULT_HEARTBEAT)
+        token = account.token
+        self._tasks = [
+            asyncio.create_task(supervise("manager_stream", lambda: self._link.follow(token, interval, self))),
+            asyncio.create_task(supervise("own_address", self._watch_address)),
+        ]
+
+    async def _stop(self) -> None:
+        own = asyncio.current_task()
+        ending = [task for task in self._tasks if task is not own]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+        self._tasks = []
+        self._announced = None
+
+    async def close(self) -> None:
+        """Stops; the session stays for the next start."""
+        await self._stop()
+
+    async def _end(self, reason: str) -> None:
+        account = self.account
+        if account is not None:
+            self.account = msgspec.structs.replace(account, token=None)
+            await accounts.save(self._database, self.account)
+        await self._stop()
+        await self._around.logged_out(reason)
+
+    # --- the directory ---
+
+    async def find_user(self, username: str) -> User:
+        """What the directory says of a user.
+
+        Raises:
+            UnknownUser: there is none of this name.
+            ManagerAway: it cannot be asked now.
+        """
+        path = f"/users/{quote(username, safe='')}"
+        answer = await self._link.call("GET", path, UserAnswer, token=self.require().token, repeatable=True)
+        return answer.message
+
+    async def search(self, query: str) -> list[User]:
+        """Users whose name begins like this; those who are online if the query is empty."""
+        path = f"/users?query={quote(query, safe='')}" if query else "/peers"
+        answer = await self._link.call("GET", path, UsersAnswer, token=self.require().token, repeatable=True)
+        return answer.message
+
+    async def watch(self, user_ids: list[str]) -> None:
+        """Wants to hear of these users from now on."""
+        await self._link.watch(user_ids)
+
+    # --- presence: what the event stream says ---
+
+    async def on_connected(self) -> None:
+        """Announces where this node is, and asks to hear of everybody it talks to."""
+        self._announced = None
+        await self._announce()
+        await self._link.watch(self._around.watched())
+        self._around.connection_changed()
+
+    async def on_disconnected(self) -> None:
+        """Tells the node."""
+        self._around.connection_changed()
+
+    async def on_user(self, event: UserChanged) -> None:
+        """Hands on what a manager said of somebody."""
+        await self._around.user_changed(event.user)
+
+    async def on_session_ended(self, reason: str) -> None:
+        """The session is over; only a new log-in helps."""
+        log.info("session_ended", reason=reason)
+        await self._end(reason)
+
+    async def marked_offline(self, reason: str) -> None:
+        """A manager says that this node was marked offline: show that it lives, or learn that the session is over."""
+        if reason == "inactive" and await self._link.beat_now():
+            return
+        if self.account is None or self.account.token is None:
+            return
+        try:
+            await self._link.call(
+                "POST", "/heartbeat", Answer, body=HeartbeatRequest(self.account.username), token=self.account.token
+            )
+        except NotLoggedIn:
+            await self._end("session_ended")
+        except TelegraphError as error:
+            log.info("heartbeat_failed", code=error.code)
+
+    # --- the own address ---
+
+    def _local_address(self) -> Address:
+        if self._advertise is not None:
+            return self._advertise
+        for url in self._link.urls:
+            parts = urlsplit(url)
+            host = address_towards(parts.hostname or "", parts.port or 443)
+            if host is not None:
+                return Address(host, self._peer_port)
+        return Address("127.0.0.1", self._peer_port)
+
+    async def _watch_address(self) -> None:
+        while True:
+            await asyncio.sleep(_ADDRESS_CHECK)
+            if self._link.connected and await asyncio.to_thread(self._local_address) != self._announced:
+                await self._announce()
+
+    async def _announce(self) -> None:
+        """Tells the managers where this node is, signed, under a counter above all before (DESIGN.md 10.7)."""
+        account = self.require()
+        here = await asyncio.to_thread(self._local_address)
+        floor = account.counter
+        for _ in range(3):
+            try:
+                await self._announce_at(here, floor)
+            except StaleCounter:
+                floor = (await self.find_user(account.username)).counter
+            except TelegraphError as error:
+                log.warning("announcement_failed", code=error.code)
+                return
+            else:
+                return
+
+    async def _announce_at(self, here: Address, floor: int) -> None:
+        account = self.require()
+        counter = max(floor + 1, time.time_ns() // 1_000_000)
+        self.account = account = msgspec.structs.replace(account, counter=counter)
+        await accounts.save(self._database, account)
+        signed = self._key.sign_address(account.user_id, here.host, here.port, counter)
+        body = ReconnectRequest(port=here.port, counter=counter, signature=b64encode(signed.signature).decode())
+        path = f"/users/reconnect/{quote(here.host, safe='')}/{quote(account.username, safe='')}"
+        await self._link.call("PUT", path, Answer, body=body, token=account.token, repeatable=True)
+        self._announced, self._signed = here, signed

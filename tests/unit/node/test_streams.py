@@ -1,0 +1,279 @@
+"""alice's database: what she sends, what bob's node tells her, what she reads."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from telegraph.node import event_log, history, streams
+from telegraph.node.model import Message, MessageReceived, MessageSent, StateChanged
+from telegraph.protocol.frames import MessageFrame
+from telegraph.storage.schema import migrate
+
+ME, BOB = "alice", 1
+NOW = 1_700_000_000_000_000
+
+
+def open_database() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection, "telegraph.node", Path("memory/db"))
+    connection.execute("INSERT INTO contacts (user_id, username, name_key) VALUES ('bob-id', 'Bob', 'bob')")
+    return connection
+
+
+@pytest.fixture
+def db() -> Iterator[sqlite3.Connection]:
+    connection = open_database()
+    yield connection
+    connection.close()
+
+
+def write(db: sqlite3.Connection, *texts: str) -> list[int]:
+    rng = Random(1)
+    return [streams.append(db, BOB, text, NOW + number, rng) for number, text in enumerate(texts)]
+
+
+def from_bob(seq: int, *, seen: int = 0, text: str = "hi", stamp: int | None = None) -> MessageFrame:
+    stamp = seq if stamp is None else stamp
+    return MessageFrame(
+        id=stamp.to_bytes(16), seq=seq, seen=seen, sender="bob-id", recipient="alice-id", sent_at=NOW, text=text
+    )
+
+
+def states(db: sqlite3.Connection) -> list[str]:
+    return [message.state for message in conversation(db)]
+
+
+def conversation(db: sqlite3.Connection) -> list[Message]:
+    return history.page(db, BOB, ME, before=None, limit=1000)[0]
+
+
+def test_what_alice_sends_waits_in_order(db: sqlite3.Connection) -> None:
+    write(db, "one", "two", "three")
+
+    waiting = streams.pending(db, BOB, "alice-id", "bob-id", after=0, limit=10)
+
+    assert [(frame.seq, frame.text) for frame in waiting] == [(1, "one"), (2, "two"), (3, "three")]
+    assert states(db) == ["pending"] * 3
+    assert [frame.seq for frame in streams.pending(db, BOB, "alice-id", "bob-id", after=2, limit=10)] == [3]
+
+
+def test_an_acknowledgement_delivers_everything_up_to_its_number(db: sqlite3.Connection) -> None:
+    write(db, "one", "two", "three")
+
+    assert streams.stored_by_peer(db, BOB, 2)
+
+    assert states(db) == ["delivered", "delivered", "pending"]
+
+
+def test_an_acknowledgement_that_repeats_or_claims_too_much_changes_nothing(db: sqlite3.Connection) -> None:
+    write(db, "one")
+    streams.stored_by_peer(db, BOB, 1)
+    before = event_log.head(db)
+
+    assert not streams.stored_by_peer(db, BOB, 1)
+    assert not streams.stored_by_peer(db, BOB, 99)
+    assert event_log.head(db) == before
+
+
+def test_bob_reads_what_he_has(db: sqlite3.Connection) -> None:
+    write(db, "one", "two")
+    streams.stored_by_peer(db, BOB, 1)
+
+    assert streams.read_by_peer(db, BOB, None) == 1
+    assert states(db) == ["read", "pending"]
+    assert streams.read_by_peer(db, BOB, None) == 0
+    assert streams.read_by_peer(db, BOB, 7) == 0
+
+
+def test_a_receipt_that_overtakes_the_acknowledgement_counts_for_both(db: sqlite3.Connection) -> None:
+    write(db, "one", "two")
+
+    assert streams.read_by_peer(db, BOB, 2) == 2
+    assert states(db) == ["read", "read"]
+    assert history.pending_count(db) == 0
+
+
+def test_bobs_messages_are_stored_once_and_in_order(db: sqlite3.Connection) -> None:
+    first = streams.receive(db, BOB, [from_bob(1), from_bob(2)])
+    again = streams.receive(db, BOB, [from_bob(1), from_bob(2), from_bob(3)])
+
+    assert (first.received, first.stored) == (2, 2)
+    assert (again.received, again.stored) == (3, 1)
+    assert len(conversation(db)) == 3
+
+
+def test_a_gap_is_asked_for_and_nothing_behind_it_is_stored(db: sqlite3.Connection) -> None:
+    taken = streams.receive(db, BOB, [from_bob(1), from_bob(3), from_bob(2)])
+
+    assert taken.received == 1
+    assert taken.refusal is not None
+    assert (taken.refusal.error, taken.refusal.expected) == ("sequence_gap", 2)
+
+
+def test_a_claim_to_have_seen_what_alice_never_sent_is_refused(db: sqlite3.Connection) -> None:
+    write(db, "one")
+
+    taken = streams.receive(db, BOB, [from_bob(1, seen=2)])
+
+    assert taken.stored == 0
+    assert taken.refusal is not None
+    assert taken.refusal.error == "forged_frame"
+
+
+def test_an_id_that_is_taken_already_is_refused(db: sqlite3.Connection) -> None:
+    streams.receive(db, BOB, [from_bob(1, stamp=9)])
+
+    taken = streams.receive(db, BOB, [from_bob(2, stamp=9)])
+
+    assert taken.refusal is not None
+    assert len(conversation(db)) == 1
+
+
+def test_alice_reads_and_owes_bob_a_receipt_until_he_has_it(db: sqlite3.Connection) -> None:
+    streams.receive(db, BOB, [from_bob(1), from_bob(2)])
+    assert history.unread_count(db) == 2
+
+    assert streams.read_here(db, BOB) == 2
+    assert streams.read_here(db, BOB) == 0
+
+    assert history.unread_count(db) == 0
+    assert streams.receipt_due(db, BOB) == 2
+    assert streams.waiting(db) == [BOB]
+    streams.receipt_told(db, BOB, 3)
+    assert streams.receipt_due(db, BOB) == 2
+    streams.receipt_told(db, BOB, 2)
+    assert streams.receipt_due(db, BOB) == 0
+    assert streams.waiting(db) == []
+
+
+def test_a_message_that_lands_above_what_was_read_is_marked_late(db: sqlite3.Connection) -> None:
+    write(db, "written long after")
+    streams.read_here(db, BOB)
+
+    streams.receive(db, BOB, [from_bob(1, text="written before")])
+
+    assert [(message.text, message.late) for message in conversation(db)] == [
+        ("written before", True),
+        ("written long after", False),
+    ]
+
+
+def test_a_message_by_the_reports_call_is_shown_after_what_was_there(db: sqlite3.Connection) -> None:
+    write(db, "one")
+
+    assert streams.receive_outside(db, BOB, (1).to_bytes(16), "by POST", NOW)
+    assert not streams.receive_outside(db, BOB, (1).to_bytes(16), "by POST again", NOW)
+
+    assert [message.text for message in conversation(db)] == ["one", "by POST"]
+    assert [message.text for message in history.unread(db, ME)] == ["by POST"]
+    assert streams.read_here(db, BOB) == 1
+    assert states(db)[1] == "read"
+
+
+def test_pages_go_back_in_time_without_gap_or_repeat(db: sqlite3.Connection) -> None:
+    rows = write(db, *[str(number) for number in range(25)])
+
+    latest, more = history.page(db, BOB, ME, before=None, limit=10)
+    middle, more_still = history.page(db, BOB, ME, before=rows[15], limit=10)
+    first, none_left = history.page(db, BOB, ME, before=rows[5], limit=10)
+
+    assert [message.text for message in first + middle + latest] == [str(number) for number in range(25)]
+    assert (more, more_still, none_left) == (True, True, False)
+
+
+def test_everything_that_happened_can_be_told_again(db: sqlite3.Connection) -> None:
+    write(db, "one", "two")
+    streams.receive(db, BOB, [from_bob(1)])
+    streams.stored_by_peer(db, BOB, 2)
+
+    told = event_log.since(db, 0, ME)
+
+    assert [type(event) for _, event in told] == [MessageSent, MessageSent, MessageReceived, StateChanged, StateChanged]
+    assert [cursor for cursor, _ in told] == [1, 2, 3, 3, 4]
+    assert event_log.since(db, 4, ME) == []
+
+
+def test_a_stream_that_breaks_inside_a_range_of_changes_gets_the_range_again(db: sqlite3.Connection) -> None:
+    write(db, "one", "two")
+    streams.stored_by_peer(db, BOB, 2)
+    cursor, first = event_log.since(db, 2, ME)[0]
+
+    assert isinstance(first, StateChanged)
+    assert len(event_log.since(db, cursor, ME)) == 2
+
+
+def test_a_cursor_older_than_the_log_is_not_known(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_log, "KEPT", 2)
+    write(db, "one", "two", "three", "four")
+    event_log.forget(db)
+
+    assert not event_log.known(db, 0)
+    assert not event_log.known(db, 5)
+    assert event_log.known(db, 2)
+    assert event_log.known(db, 4)
+
+
+def test_another_device_begins_new_streams_and_keeps_what_waits(db: sqlite3.Connection) -> None:
+    write(db, "delivered", "waits")
+    streams.receive(db, BOB, [from_bob(1), from_bob(2)])
+    streams.stored_by_peer(db, BOB, 1)
+    streams.read_here(db, BOB)
+
+    streams.change_key(db, BOB, b"k" * 32)
+
+    waiting = streams.pending(db, BOB, "alice-id", "bob-id", after=0, limit=10)
+    assert [(frame.seq, frame.seen, frame.text) for frame in waiting] == [(1, 0, "waits")]
+    assert sorted(states(db)) == ["delivered", "pending", "read", "read"]
+    assert streams.receive(db, BOB, [from_bob(1, stamp=50)]).stored == 1
+    assert len(conversation(db)) == 5
+
+
+class _Faulty:
+    """A wire that loses, repeats and cuts; the rules of a link decide what is sent again."""
+
+    def __init__(self, rng: Random) -> None:
+        self.rng = rng
+        self.alice, self.bob = open_database(), open_database()
+
+    def talk(self, sender: sqlite3.Connection, receiver: sqlite3.Connection) -> None:
+        after = streams.received(receiver, BOB)
+        frames = streams.pending(sender, BOB, "a", "b", after=after, limit=self.rng.randrange(1, 5))
+        if self.rng.random() < 0.3:
+            frames = frames + frames
+        if self.rng.random() < 0.3:
+            return
+        taken = streams.receive(receiver, BOB, frames)
+        if self.rng.random() < 0.7:
+            streams.stored_by_peer(sender, BOB, taken.received)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(), st.lists(st.sampled_from("abAB"), max_size=60))
+def test_nothing_is_lost_doubled_or_shown_in_another_order_on_a_bad_wire(seed: int, steps: list[str]) -> None:
+    wire, rng = _Faulty(Random(seed)), Random(seed + 1)
+    written: dict[str, list[str]] = {"a": [], "b": []}
+    for number, step in enumerate(steps):
+        end = wire.alice if step.lower() == "a" else wire.bob
+        if step.islower():
+            written[step].append(f"{step}{number}")
+            skew = 86_400_000_000 if step == "a" else 0
+            streams.append(end, BOB, f"{step}{number}", NOW + number + skew, rng)
+        else:
+            wire.talk(end, wire.bob if end is wire.alice else wire.alice)
+    while history.pending_count(wire.alice) or history.pending_count(wire.bob):
+        wire.talk(wire.alice, wire.bob)
+        wire.talk(wire.bob, wire.alice)
+
+    at_alice = [message.text for message in conversation(wire.alice)]
+    at_bob = [message.text for message in conversation(wire.bob)]
+
+    assert at_alice == at_bob
+    assert [text for text in at_alice if text.startswith("a")] == written["a"]
+    assert [text for text in at_alice if text.startswith("b")] == written["b"]
+    wire.alice.close()
+    wire.bob.close()

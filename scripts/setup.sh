@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Makes .venv with exactly what requirements.lock names, and this project in it (editable).
+# `make` calls it when requirements.lock or pyproject.toml is newer than .venv/.ready.
+# A bare Debian 12 with git and make is enough; only the system's own Python comes from apt, and only as root.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Everything that is wanted from the system, in one place. The tests need nothing more than the program so far.
+SYSTEM_PACKAGES=(python3 python3-venv)
+
+# A Python that is new enough and can make an environment with pip in it. Debian keeps ensurepip in python3-venv,
+# and a pyenv shim may be on the path without a Python behind it: so each is asked, not only looked for.
+find_python() {
+    local candidate
+    for candidate in python3 python3.13 python3.12 python3.11 python3.14; do
+        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+install_python() {
+    if ! command -v apt-get >/dev/null; then
+        echo "setup: Telegraph needs Python 3.11 or newer with venv and pip; install it and run make again." >&2
+        exit 1
+    fi
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "setup: Telegraph needs Python 3.11 or newer with venv;" \
+            "run: sudo apt-get install ${SYSTEM_PACKAGES[*]}   and then make again." >&2
+        exit 1
+    fi
+    echo "setup: installing ${SYSTEM_PACKAGES[*]} with apt" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "${SYSTEM_PACKAGES[@]}" >/dev/null
+}
+
+# An environment whose Python is gone (a system upgrade) or that was copied without pip is made anew.
+if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
+    python=$(find_python) || { install_python; python=$(find_python); } || {
+        echo "setup: the Python of this system is older than 3.11; install Python 3.11 or newer." >&2
+        exit 1
+    }
+    echo "setup: making .venv with $python" >&2
+    rm -rf .venv
+    "$python" -m venv .venv
+fi
+
+pip() { .venv/bin/python -m pip --disable-pip-version-check --quiet "$@" </dev/null; }
+echo "setup: installing what requirements.lock names (a minute or two the first time)" >&2
+pip install --require-hashes -r requirements.lock
+# hatchling is in the lock: no build isolation means that nothing unhashed is downloaded here.
+pip install --no-deps --no-build-isolation --no-index --editable .
+touch .venv/.ready

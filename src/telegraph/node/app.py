@@ -220,7 +220,12 @@ class Node:
 
     def _finder(self) -> Finder:
         settings = self.settings
-        return Finder(managers=settings.managers, ranges=settings.scan, udp_port=settings.udp_port)
+        return Finder(
+            managers=settings.managers,
+            known=accounts.known_managers(self.database),
+            ranges=settings.scan,
+            udp_port=settings.udp_port,
+        )
 
     def _advertised(self) -> Address | None:
         given = self._advertise

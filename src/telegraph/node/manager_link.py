@@ -94,6 +94,7 @@ class ManagerLink:
             FateUnknown: one may have done it, and it must not be repeated blindly.
             TelegraphError: what the manager answered.
         """
+        await self._choose()
         for discovered in (False, True):
             if discovered and not await self._rediscover():
                 break
@@ -110,6 +111,11 @@ class ManagerLink:
                 self._prefer(url)
                 return result
         raise ManagerAway
+
+    async def _choose(self) -> None:
+        """Before the first call: with a choice of managers, or none known, find out which is the quickest."""
+        if self._found_at == float("-inf") and len(self._urls) != 1:
+            await self._rediscover()
 
     def _prefer(self, url: str) -> None:
         if self._urls and self._urls[0] != url and url in self._urls:
@@ -169,6 +175,7 @@ class ManagerLink:
             await listener.on_disconnected()
 
     async def _open(self, token: str) -> aiohttp.ClientWebSocketResponse:
+        await self._choose()
         for url in list(self._urls):
             try:
                 stream = await self._client.open_stream(url, token)

@@ -23,15 +23,17 @@ class LocalApi:
     Writes the token (kept from start to start) and, while it runs, its URL into the data directory.
     """
 
-    def __init__(self, node: Node) -> None:
-        """Binds the port.
+    def __init__(self, node: Node, *, port: int | None = None) -> None:
+        """Binds the port; ``port`` goes before that of the node's settings.
 
         Raises:
             PortTaken: the port was asked for and is taken.
         """
         settings: NodeSettings = node.settings
         self._node = node
-        self._listener = bind_or_any(settings.api_host, settings.api_port, DEFAULT_API_PORT, "--api-port")
+        self._listener = bind_or_any(
+            settings.api_host, settings.api_port if port is None else port, DEFAULT_API_PORT, "--api-port"
+        )
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://{settings.api_host}:{self.port}"
         self._endpoint = settings.data / ENDPOINT_FILE

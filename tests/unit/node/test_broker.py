@@ -1,0 +1,99 @@
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from telegraph.node import event_log, streams
+from telegraph.node.broker import Broker
+from telegraph.node.database import Database
+from telegraph.node.model import Event, MessageSent, PresenceChanged, Reset, StateChanged
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    opened = Database.open(tmp_path)
+    await opened.write(
+        lambda db: db.execute("INSERT INTO contacts (user_id, username, name_key) VALUES ('b', 'bob', 'bob')").rowcount
+    )
+    yield opened
+    await opened.close()
+
+
+def me() -> str:
+    return "alice"
+
+
+async def write(database: Database, broker: Broker, text: str) -> None:
+    await database.write(lambda db: streams.append(db, 1, text, 1, Random(text)))
+    broker.wake()
+
+
+async def take(stream: AsyncIterator[tuple[int, Event]], count: int) -> list[tuple[int, Event]]:
+    async with asyncio.timeout(5):
+        return [await anext(stream) for _ in range(count)]
+
+
+async def test_a_follower_hears_what_happens_from_now_on(database: Database) -> None:
+    broker = Broker(database)
+    await write(database, broker, "before")
+    stream = broker.follow(me)
+    first = asyncio.create_task(take(stream, 1))
+    await asyncio.sleep(0)
+
+    await write(database, broker, "after")
+
+    [(cursor, event)] = await first
+    assert isinstance(event, MessageSent)
+    assert event.message.text == "after"
+    assert cursor == broker.head()
+
+
+async def test_a_follower_who_was_away_misses_nothing(database: Database) -> None:
+    broker = Broker(database)
+    for text in ("one", "two", "three"):
+        await write(database, broker, text)
+    [(cursor, _)] = await take(broker.follow(me, 0), 1)
+    await database.write(lambda db: streams.stored_by_peer(db, 1, 3))
+
+    told = [event for _, event in await take(broker.follow(me, cursor), 5)]
+
+    assert [type(event) for event in told] == [MessageSent, MessageSent, StateChanged, StateChanged, StateChanged]
+
+
+async def test_more_than_one_batch_is_told_without_a_break(database: Database) -> None:
+    broker = Broker(database)
+    await asyncio.gather(*(write(database, broker, str(number)) for number in range(300)))
+
+    told = await take(broker.follow(me, 0), 300)
+
+    assert [cursor for cursor, _ in told] == list(range(1, 301))
+
+
+async def test_presence_is_told_between_messages(database: Database) -> None:
+    broker = Broker(database)
+    stream = broker.follow(me)
+    hearing = asyncio.create_task(take(stream, 2))
+    await asyncio.sleep(0)
+
+    broker.publish(PresenceChanged("bob", online=True))
+    await write(database, broker, "hello")
+
+    assert {type(event) for _, event in await hearing} == {PresenceChanged, MessageSent}
+
+
+@pytest.mark.parametrize("cursor", [0, 99])
+async def test_a_cursor_that_is_not_known_here_resets(
+    database: Database, cursor: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = Broker(database)
+    monkeypatch.setattr(event_log, "KEPT", 1)
+    for text in ("one", "two", "three"):
+        await write(database, broker, text)
+    await database.write(event_log.forget)
+
+    [(resumed, event)] = await take(broker.follow(me, cursor), 1)
+
+    assert isinstance(event, Reset)
+    assert resumed == broker.head()

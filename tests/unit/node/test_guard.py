@@ -1,0 +1,77 @@
+import pytest
+from litestar.handlers import BaseRouteHandler
+from litestar.testing import RequestFactory
+
+from telegraph.errors import ForeignOrigin, WrongApiToken
+from telegraph.node.api.guard import Guard
+
+TOKEN, PORT = "secret-token", 8420
+HANDLER = BaseRouteHandler("/")
+
+
+def request(**headers: str) -> object:
+    return RequestFactory().get("/", headers={"host": f"127.0.0.1:{PORT}", **headers})
+
+
+def guard() -> Guard:
+    return Guard(TOKEN, "abc", PORT)
+
+
+def check(one: Guard, **headers: str) -> None:
+    one.check(request(**headers), HANDLER)  # type: ignore[arg-type]
+
+
+def test_a_program_with_the_token_may_pass() -> None:
+    check(guard(), authorization=f"Bearer {TOKEN}")
+
+
+@pytest.mark.parametrize("shown", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer ñ"])
+def test_a_program_without_it_may_not(shown: str) -> None:
+    with pytest.raises(WrongApiToken):
+        check(guard(), authorization=shown)
+
+
+def test_a_browser_passes_with_the_cookie_that_it_was_given_until_all_are_forgotten() -> None:
+    one = guard()
+    cookie = one.new_cookie()
+    shown = f"{cookie.key}={cookie.value}"
+
+    check(one, cookie=shown)
+    one.forget_cookies()
+    with pytest.raises(WrongApiToken):
+        check(one, cookie=shown)
+
+
+def test_scripts_cannot_read_the_cookie_and_other_sites_cannot_send_it() -> None:
+    cookie = guard().new_cookie()
+
+    assert cookie.httponly
+    assert cookie.samesite == "strict"
+
+
+def test_two_nodes_cookies_have_two_names() -> None:
+    assert guard().cookie_name != Guard(TOKEN, "xyz", PORT).cookie_name
+
+
+def test_the_cookie_of_another_node_opens_nothing() -> None:
+    foreign = Guard(TOKEN, "abc", PORT).new_cookie()
+
+    with pytest.raises(WrongApiToken):
+        check(guard(), cookie=f"{foreign.key}={foreign.value}")
+
+
+@pytest.mark.parametrize("host", ["evil.example", f"evil.example:{PORT}", "127.0.0.1", "127.0.0.1:1", ""])
+def test_a_name_that_was_rebound_to_loopback_is_refused(host: str) -> None:
+    with pytest.raises(ForeignOrigin):
+        check(guard(), host=host, authorization=f"Bearer {TOKEN}")
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", f"https://127.0.0.1:{PORT}", "http://127.0.0.1:1"])
+def test_another_web_site_is_refused_even_with_the_token(origin: str) -> None:
+    with pytest.raises(ForeignOrigin):
+        check(guard(), origin=origin, authorization=f"Bearer {TOKEN}")
+
+
+@pytest.mark.parametrize("host", [f"127.0.0.1:{PORT}", f"localhost:{PORT}", f"[::1]:{PORT}", f"LOCALHOST:{PORT}"])
+def test_the_nodes_own_page_may_pass(host: str) -> None:
+    check(guard(), host=host, origin=f"http://localhost:{PORT}", authorization=f"Bearer {TOKEN}")

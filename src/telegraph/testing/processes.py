@@ -1,0 +1,132 @@
+"""Real ``telegraph`` processes for tests: started, awaited until ready, killed."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Self
+
+READY_WITHIN = 30.0
+STOPPED_WITHIN = 15.0
+COMMAND_WITHIN = 60.0
+
+
+class RunningProcess:
+    """A daemon of ours in a process group of its own; use it as a context manager, so that it ends with the test."""
+
+    def __init__(self, *arguments: str | Path, ready: str, env: dict[str, str] | None = None) -> None:
+        """Starts ``telegraph ARGUMENTS`` and waits for a line on stdout that matches ``ready``.
+
+        Raises:
+            AssertionError: it ended or took too long; the message carries its output.
+        """
+        self.arguments = [str(argument) for argument in arguments]
+        self.output: list[str] = []
+        self._ready = threading.Event()
+        self.match: re.Match[str] | None = None
+        self.process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-m", "telegraph", *self.arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, args=(re.compile(ready),), daemon=True)
+        self._reader.start()
+        if not self._ready.wait(READY_WITHIN) or self.match is None:
+            self.kill()
+            raise AssertionError(f"telegraph {' '.join(self.arguments)} is not ready:\n{self.log}")
+
+    def _read(self, ready: re.Pattern[str]) -> None:
+        assert self.process.stdout is not None  # noqa: S101 - it is a pipe
+        for line in self.process.stdout:
+            self.output.append(line)
+            if self.match is None and (found := ready.search(line)):
+                self.match = found
+                self._ready.set()
+        self._ready.set()
+
+    @property
+    def log(self) -> str:
+        """Everything it has printed."""
+        return "".join(self.output)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to it and its children."""
+        os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        """As a crash: SIGKILL, then waits until it is gone."""
+        if self.process.poll() is None:
+            self.signal(signal.SIGKILL)
+        self.process.wait(STOPPED_WITHIN)
+        self._reader.join(STOPPED_WITHIN)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def stop(self) -> int:
+        """As an administrator: SIGTERM, then its exit code."""
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        code = self.process.wait(STOPPED_WITHIN)
+        self.kill()
+        return code
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+
+def start_manager(data: Path, *options: str) -> RunningProcess:
+    """A manager on free ports with the cheapest bcrypt."""
+    return RunningProcess(
+        *("manager", "run", "--data", data, "--port", "0", "--udp-port", "0", "--bcrypt-cost", "4", *options),
+        ready=r"Manager ready: (?P<url>https?://\S+)",
+        env={"TELEGRAPH_TESTING": "1"},
+    )
+
+
+def start_node(data: Path, manager: str, ca: Path, *options: str) -> RunningProcess:
+    """A node on free ports that knows its manager and CA."""
+    return RunningProcess(
+        *("node", "run", "--data", data, "--manager", manager, "--ca", ca, "--host", "127.0.0.1"),
+        *("--peer-port", "0", "--api-port", "0", *options),
+        ready=r"Node ready: (?P<url>http://\S+)",
+    )
+
+
+class Finished:
+    """What a command of the command line said."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> Any:
+        """Its stdout as JSON."""
+        return json.loads(self.out)
+
+
+def telegraph(*arguments: str | Path, password: str | None = None, stdin: str | None = None) -> Finished:
+    """Runs one command to its end; the password goes by TELEGRAPH_PASSWORD."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("TELEGRAPH_")}
+    if password is not None:
+        env["TELEGRAPH_PASSWORD"] = password
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "telegraph", *map(str, arguments)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=env,
+        input=stdin or "",
+        timeout=COMMAND_WITHIN,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)

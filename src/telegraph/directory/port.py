@@ -56,6 +56,13 @@ class Change(msgspec.Struct, frozen=True):
     revision: int
 
 
+class HistoryGone(Exception):
+    """A watch asked for changes older than those that are kept: scan anew and watch from the snapshot's revision.
+
+    etcd calls it compaction; without it the log of changes would grow for ever.
+    """
+
+
 class Directory(Protocol):
     """An ordered key-value store with compare-and-set transactions, snapshot reads and a watch.
 
@@ -75,12 +82,17 @@ class Directory(Protocol):
     async def commit(self, conditions: Sequence[Unchanged], writes: Sequence[Put | Delete]) -> int | None:
         """Applies all writes in one transaction if every condition holds: the new revision.
 
-        None if a condition does not hold; then nothing was written. No key may be written twice.
+        None if a condition does not hold; then nothing was written. No key may be written twice. A commit
+        that changes nothing (no writes, or deletes of what is not there) gives the present revision, as in etcd.
         """
         ...
 
     def watch(self, prefix: str, *, after: int) -> AsyncIterator[Change]:
-        """Every change below the prefix with a revision greater than ``after``, in order, none left out, endlessly."""
+        """Every change below the prefix with a revision greater than ``after``, in order, none left out, endlessly.
+
+        Raises:
+            HistoryGone: while iterating, if changes after that revision are no longer kept.
+        """
         ...
 
     async def close(self) -> None:

@@ -1,0 +1,136 @@
+"""What is stored in the directory, and under which keys.
+
+====================================  =======================================================
+``account/<user_id>``                 :class:`Account`
+``name/<name>``                       :class:`NameClaim`; the name key, percent-encoded (RFC 3986)
+``session/<user_id>/<token hash>``    :class:`Session`
+``presence/<user_id>``                :class:`Presence`
+``invite/<code hash>``                :class:`InviteCode`
+``setting/<name>``                    a JSON string, what other processes of this manager's data directory need to know
+====================================  =======================================================
+
+Values are JSON with sorted fields, so that equal records have equal bytes (a hash over the directory relies on it).
+Fields may be added with a default: an older release ignores those it does not know, a newer one fills in those that
+are missing.
+"""
+
+import hashlib
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from telegraph.protocol.manager_api import Status
+from telegraph.protocol.names import name_key
+
+ACCOUNTS: Final = "account/"
+NAMES: Final = "name/"
+SESSIONS: Final = "session/"
+PRESENCES: Final = "presence/"
+INVITES: Final = "invite/"
+REGISTRATION: Final = "setting/registration"
+
+
+class Account(msgspec.Struct, frozen=True):
+    """A person. ``username`` is the name as shown, ``password_hash`` bcrypt's text, ``created`` RFC 3339.
+
+    ``request_id`` is that of the registration that made it, so that a repeated one knows its own work.
+    ``device_key`` is the raw Ed25519 key of the device that logged in last.
+    """
+
+    user_id: str
+    username: str
+    password_hash: str
+    created: str
+    request_id: str = ""
+    device_key: bytes | None = None
+
+
+class NameClaim(msgspec.Struct, frozen=True):
+    """Who holds a name."""
+
+    user_id: str
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A log-in. ``device``: it came with a signing request, so that it belongs to the device that gets the messages.
+
+    ``created`` is RFC 3339 with microseconds, so its text order is the order in time.
+    """
+
+    device: bool
+    created: str
+
+
+class Presence(msgspec.Struct, frozen=True):
+    """Where a user's node is and whether it is there; ``last_seen`` is as of the last change of status or address.
+
+    ``counter`` rises with every new address (DESIGN.md 10.7); ``signature`` is the device's, or None.
+    """
+
+    host: str
+    port: int
+    counter: int
+    status: Status = "offline"
+    last_seen: str | None = None
+    signature: bytes | None = None
+
+
+class InviteCode(msgspec.Struct, frozen=True):
+    """A code that allows registration; a ``single_use`` one is deleted by it."""
+
+    created: str
+    single_use: bool = False
+
+
+Record = TypeVar("Record", Account, NameClaim, Session, Presence, InviteCode)
+
+encode: Final = msgspec.json.Encoder(order="sorted").encode
+
+
+def decode(value: bytes, kind: type[Record]) -> Record:
+    """The record in a value.
+
+    Raises:
+        msgspec.DecodeError: it is none of that kind.
+    """
+    return msgspec.json.decode(value, type=kind)
+
+
+def account_key(user_id: str) -> str:
+    """Where an account is stored."""
+    return ACCOUNTS + user_id
+
+
+def name_record_key(username: str) -> str:
+    """Where the claim of a name is stored, the same for all names that are the same.
+
+    Percent-encoding works character by character, so a name's beginning gives the beginning of its key. A lone
+    surrogate, which JSON can carry, gives a key that no legal name has.
+    """
+    return NAMES + quote(name_key(username), safe="", errors="surrogatepass")
+
+
+def sessions_of(user_id: str) -> str:
+    """The prefix below which a user's sessions are stored."""
+    return f"{SESSIONS}{user_id}/"
+
+
+def session_key(user_id: str, token_hash: str) -> str:
+    """Where a session is stored."""
+    return sessions_of(user_id) + token_hash
+
+
+def presence_key(user_id: str) -> str:
+    """Where a user's presence is stored."""
+    return PRESENCES + user_id
+
+
+def invite_key(code: str) -> str:
+    """Where an invite code is stored: under its hash, for whoever reads the file shall not have the code."""
+    return INVITES + secret_hash(code)
+
+
+def secret_hash(secret: str) -> str:
+    """SHA-256 in hex of a token or code; these are random enough that no salt or slow hash is needed."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,281 @@
+"""What every directory does alike; etcd joins the list when it comes."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from pathlib import Path
+from typing import cast
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from telegraph.directory.memory import MemoryDirectory
+from telegraph.directory.port import Change, Delete, Directory, Entry, HistoryGone, Put, Unchanged
+from telegraph.directory.sqlite import SqliteDirectory
+from telegraph.errors import DirectoryUnavailable
+
+Make = Callable[[Path, int], Directory]
+KINDS: dict[str, Make] = {
+    "memory": lambda _path, kept: MemoryDirectory(kept),
+    "sqlite": lambda path, kept: SqliteDirectory(path / "directory.sqlite3", kept),
+}
+
+
+@pytest.fixture(params=KINDS)
+def make(request: pytest.FixtureRequest) -> Make:
+    return KINDS[request.param]
+
+
+@pytest.fixture
+async def directory(make: Make, tmp_path: Path) -> AsyncIterator[Directory]:
+    made = make(tmp_path, 1000)
+    yield made
+    await made.close()
+
+
+async def first(directory: Directory, prefix: str, after: int, count: int) -> list[Change]:
+    changes: list[Change] = []
+    async with aclosing(_generator(directory, prefix, after)) as watch:
+        async for change in watch:
+            changes.append(change)
+            if len(changes) == count:
+                break
+    return changes
+
+
+def _generator(directory: Directory, prefix: str, after: int) -> "_Closable":
+    return cast("_Closable", directory.watch(prefix, after=after))
+
+
+class _Closable(AsyncIterator[Change]):
+    def aclose(self) -> Awaitable[object]:
+        raise NotImplementedError
+
+
+async def test_what_is_put_can_be_read(directory: Directory) -> None:
+    revision = await directory.commit([], [Put("name/alice", b"1")])
+    assert revision is not None
+    assert await directory.get("name/alice") == Entry("name/alice", b"1", revision)
+    assert await directory.get("name/bob") is None
+
+
+async def test_every_commit_gets_a_greater_revision(directory: Directory) -> None:
+    revisions = [await directory.commit([], [Put("k", bytes([n]))]) for n in range(5)]
+    assert revisions == sorted(set(cast("list[int]", revisions)))
+
+
+async def test_only_one_of_two_creates_succeeds(directory: Directory) -> None:
+    results = await asyncio.gather(
+        *(directory.commit([Unchanged("name/alice", 0)], [Put("name/alice", bytes([n]))]) for n in range(10))
+    )
+    winners = [number for number, revision in enumerate(results) if revision is not None]
+    assert len(winners) == 1
+    entry = await directory.get("name/alice")
+    assert entry is not None
+    assert entry.value == bytes(winners)
+
+
+async def test_a_failed_condition_writes_nothing(directory: Directory) -> None:
+    revision = await directory.commit([], [Put("a", b"1"), Put("b", b"1")])
+    assert revision is not None
+    await directory.commit([], [Put("b", b"2")])
+    conditions = [Unchanged("a", revision), Unchanged("b", revision)]
+    assert await directory.commit(conditions, [Put("a", b"9"), Delete("b"), Put("c", b"9")]) is None
+    assert [(entry.key, entry.value) for entry in (await directory.scan("")).entries] == [("a", b"1"), ("b", b"2")]
+
+
+async def test_conditions_hold_for_keys_that_are_not_written(directory: Directory) -> None:
+    revision = await directory.commit([], [Put("session", b"1")])
+    assert revision is not None
+    assert await directory.commit([Unchanged("session", revision)], [Put("presence", b"on")]) is not None
+    await directory.commit([], [Delete("session")])
+    assert await directory.commit([Unchanged("session", revision)], [Put("presence", b"again")]) is None
+
+
+async def test_a_key_that_was_deleted_can_be_created_again(directory: Directory) -> None:
+    await directory.commit([], [Put("a", b"1")])
+    await directory.commit([], [Delete("a")])
+    assert await directory.get("a") is None
+    assert await directory.commit([Unchanged("a", 0)], [Put("a", b"2")]) is not None
+
+
+async def test_a_commit_that_changes_nothing_gives_the_present_revision(directory: Directory) -> None:
+    revision = await directory.commit([], [Put("a", b"1")])
+    assert await directory.commit([], [Delete("not there")]) == revision
+    assert await directory.commit([Unchanged("a", cast("int", revision))], []) == revision
+
+
+async def test_a_key_may_not_be_written_twice(directory: Directory) -> None:
+    with pytest.raises(ValueError, match="twice"):
+        await directory.commit([], [Put("a", b"1"), Delete("a")])
+
+
+@pytest.mark.parametrize("key", ["", "é", "a\nb", "a\x7f"])
+async def test_keys_are_printable_ascii(directory: Directory, key: str) -> None:
+    with pytest.raises(ValueError, match="ASCII"):
+        await directory.commit([], [Put(key, b"")])
+
+
+async def test_scans_give_the_keys_below_a_prefix_in_order(directory: Directory) -> None:
+    names = ["a/2", "b", "a/1", "a~", "a/1/x", "a"]
+    await directory.commit([], [Put(name, name.encode()) for name in names])
+    snapshot = await directory.scan("a/")
+    assert [entry.key for entry in snapshot.entries] == ["a/1", "a/1/x", "a/2"]
+    assert [entry.key for entry in (await directory.scan("a/", limit=2)).entries] == ["a/1", "a/1/x"]
+    assert snapshot.revision == max(entry.revision for entry in snapshot.entries)
+    assert len((await directory.scan("")).entries) == len(names)
+
+
+async def test_a_watch_hears_what_happens_later(directory: Directory) -> None:
+    hearing = asyncio.create_task(first(directory, "", 0, 2))
+    await asyncio.sleep(0)
+    one = await directory.commit([], [Put("a", b"1")])
+    two = await directory.commit([], [Delete("a")])
+    assert await hearing == [Change("a", b"1", cast("int", one)), Change("a", None, cast("int", two))]
+
+
+async def test_a_watch_resumes_where_it_ended_deletes_too(directory: Directory) -> None:
+    await directory.commit([], [Put("a", b"1"), Put("b", b"1"), Put("c", b"1")])
+    seen = (await first(directory, "", 0, 3))[-1].revision
+    await directory.commit([], [Delete("a")])
+    await directory.commit([], [Put("b", b"2")])
+    await directory.commit([], [Put("a", b"3")])
+    later = await first(directory, "", seen, 3)
+    assert [(change.key, change.value) for change in later] == [("a", None), ("b", b"2"), ("a", b"3")]
+
+
+async def test_a_watch_hears_only_its_prefix(directory: Directory) -> None:
+    await directory.commit([], [Put("presence/alice", b"1"), Put("session/x", b"1")])
+    await directory.commit([], [Put("session/y", b"1")])
+    await directory.commit([], [Put("presence/bob", b"1")])
+    assert [change.key for change in await first(directory, "presence/", 0, 2)] == ["presence/alice", "presence/bob"]
+
+
+async def test_a_watch_leaves_nothing_out_of_many_changes(directory: Directory) -> None:
+    hearing = asyncio.create_task(first(directory, "k/", 0, 900))
+    for number in range(30):
+        await directory.commit([], [Put(f"k/{place:02}", bytes([number])) for place in range(30)])
+    changes = await hearing
+    assert [(change.key, change.value) for change in changes] == [
+        (f"k/{place:02}", bytes([number])) for number in range(30) for place in range(30)
+    ]
+
+
+async def test_a_watch_from_before_the_kept_history_says_so(make: Make, tmp_path: Path) -> None:
+    directory = make(tmp_path, 4)
+    for number in range(16):
+        await directory.commit([], [Put("a", bytes([number]))])
+    with pytest.raises(HistoryGone):
+        await first(directory, "", 2, 1)
+    assert (await first(directory, "", 15, 1))[0].value == bytes([15])
+    await directory.close()
+
+
+async def test_a_watch_that_hears_nothing_does_not_fall_behind_the_history(make: Make, tmp_path: Path) -> None:
+    directory = make(tmp_path, 4)
+    hearing = asyncio.create_task(first(directory, "quiet/", 0, 1))
+    for number in range(16):
+        await directory.commit([], [Put("loud", bytes([number]))])
+        await asyncio.sleep(0)
+    await directory.commit([], [Put("quiet/a", b"1")])
+    assert [change.key for change in await hearing] == ["quiet/a"]
+    await directory.close()
+
+
+async def test_closing_ends_watches_and_refuses_the_rest(directory: Directory) -> None:
+    hearing = asyncio.create_task(first(directory, "", 0, 1))
+    await asyncio.sleep(0)
+    await directory.close()
+    await directory.close()
+    assert await hearing == []
+    with pytest.raises(DirectoryUnavailable):
+        await directory.get("a")
+    with pytest.raises(DirectoryUnavailable):
+        await directory.scan("a")
+    with pytest.raises(DirectoryUnavailable):
+        await directory.commit([], [Put("a", b"")])
+
+
+KEYS = st.sampled_from(["a", "a/", "a/b", "a/c", "b", "~"])
+VALUES = st.binary(max_size=4)
+WRITES = st.lists(st.builds(Put, KEYS, VALUES) | st.builds(Delete, KEYS), max_size=4, unique_by=lambda write: write.key)
+
+
+class DirectoryMachine(RuleBasedStateMachine):
+    """Random transactions against a plain dict; afterwards a watch must tell the same story."""
+
+    make: Make
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.loop = asyncio.new_event_loop()
+        self.directory = self.loop.run_until_complete(self._open())
+        self.model: dict[str, tuple[bytes, int]] = {}
+        self.story: list[Change] = []
+        self.revision = 0
+
+    async def _open(self) -> Directory:
+        return type(self).make(Path(self.folder.name), 1000)
+
+    def _commit(self, conditions: list[Unchanged], writes: list[Put | Delete]) -> int | None:
+        return self.loop.run_until_complete(self.directory.commit(conditions, writes))
+
+    @rule(keys=st.lists(KEYS, max_size=3), off=st.integers(0, 1), writes=WRITES)
+    def commit(self, keys: list[str], off: int, writes: list[Put | Delete]) -> None:
+        conditions = [Unchanged(key, self.model.get(key, (b"", 0))[1] + off) for key in keys]
+        revision = self._commit(conditions, writes)
+        if off and keys:
+            assert revision is None
+            return
+        changes = [write for write in writes if isinstance(write, Put) or write.key in self.model]
+        self.revision += bool(changes)
+        assert revision == self.revision
+        for write in changes:
+            value = write.value if isinstance(write, Put) else None
+            self.story.append(Change(write.key, value, self.revision))
+            self.model.pop(write.key, None)
+            if value is not None:
+                self.model[write.key] = (value, self.revision)
+
+    @rule(key=KEYS)
+    def get(self, key: str) -> None:
+        entry = self.loop.run_until_complete(self.directory.get(key))
+        assert (entry and (entry.value, entry.revision)) == self.model.get(key)
+
+    @rule(prefix=KEYS, after=st.integers(0, 20))
+    def watch(self, prefix: str, after: int) -> None:
+        expected = [change for change in self.story if change.key.startswith(prefix) and change.revision > after]
+        heard = self.loop.run_until_complete(first(self.directory, prefix, after, len(expected))) if expected else []
+        assert heard == expected
+
+    @invariant()
+    def snapshot_is_the_model(self) -> None:
+        snapshot = self.loop.run_until_complete(self.directory.scan(""))
+        assert snapshot.revision == self.revision
+        assert [(entry.key, entry.value, entry.revision) for entry in snapshot.entries] == [
+            (key, *self.model[key]) for key in sorted(self.model)
+        ]
+
+    def teardown(self) -> None:
+        self.loop.run_until_complete(self.directory.close())
+        self.loop.run_until_complete(self.loop.shutdown_default_executor())
+        self.loop.close()
+        self.folder.cleanup()
+
+
+class MemoryMachine(DirectoryMachine):
+    make = staticmethod(KINDS["memory"])
+
+
+class SqliteMachine(DirectoryMachine):
+    make = staticmethod(KINDS["sqlite"])
+
+
+TestMemoryMachine = MemoryMachine.TestCase
+TestMemoryMachine.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestSqliteMachine = SqliteMachine.TestCase
+TestSqliteMachine.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)

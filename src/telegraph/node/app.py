@@ -247,9 +247,9 @@ class Node:
         """Accepts links with the account's certificate, and sends what waits."""
         if self._peers is not None or account.certificate is None or account.ca is None:
             return
-        credentials = Credentials(account.certificate, self._key.private_pem, account.ca)
+        self._endpoint = TlsEndpoint(self._peer_socket.dup(), self._credentials(account))
         self._peers = Peers(
-            endpoint=TlsEndpoint(self._peer_socket.dup(), credentials),
+            endpoint=self._endpoint,
             user_id=account.user_id,
             username=account.username,
             key=self._key.public,
@@ -262,6 +262,14 @@ class Node:
             rng=self._rng,
         )
         await self._peers.start()
+
+    def _credentials(self, account: Account) -> Credentials:
+        return Credentials(account.certificate or "", self._key.private_pem, account.ca or "")
+
+    def certificate_renewed(self, account: Account) -> None:
+        """Shows the new certificate from the next connection on."""
+        if self._peers is not None:
+            self._endpoint.replace_credentials(self._credentials(account))
 
     async def logged_out(self, reason: str) -> None:
         """Speaks with nobody any more."""

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from base64 import b64encode
+from datetime import UTC, datetime
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
@@ -25,11 +26,14 @@ from telegraph.node.database import Database
 from telegraph.node.keys import DeviceKey
 from telegraph.node.local_address import address_towards
 from telegraph.node.manager_link import ManagerLink
+from telegraph.node.renewal import renewal_due
 from telegraph.node.supervision import supervise
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.frames import SignedAddress
 from telegraph.protocol.manager_api import (
     Answer,
+    CertificateAnswer,
+    CertificateRequest,
     HeartbeatRequest,
     LoggedIn,
     LoginRequest,
@@ -49,6 +53,9 @@ log = structlog.get_logger(__name__)
 _ADDRESS_CHECK = 5.0
 """Seconds between looks at this machine's own address."""
 
+_CERTIFICATE_CHECK = 60.0
+"""Seconds between looks at the certificate's age."""
+
 DEFAULT_HEARTBEAT = 10.0
 
 
@@ -61,6 +68,10 @@ class Surroundings(Protocol):
 
     async def logged_out(self, reason: str) -> None:
         """The session is over."""
+        ...
+
+    def certificate_renewed(self, account: Account) -> None:
+        """The account has a new certificate: show it from now on."""
         ...
 
     def connection_changed(self) -> None:
@@ -214,6 +225,7 @@ class Membership:
         self._tasks = [
             asyncio.create_task(supervise("manager_stream", lambda: self._link.follow(token, interval, self))),
             asyncio.create_task(supervise("own_address", self._watch_address)),
+            asyncio.create_task(supervise("certificate", self._watch_certificate)),
         ]
 
     async def _stop(self) -> None:
@@ -314,6 +326,32 @@ class Membership:
             await asyncio.sleep(_ADDRESS_CHECK)
             if self._link.connected and await asyncio.to_thread(self._local_address) != self._announced:
                 await self._announce()
+
+    # --- the certificate ---
+
+    async def _watch_certificate(self) -> None:
+        while True:
+            if self._link.connected:
+                await self._renew_certificate(datetime.now(UTC))
+            await asyncio.sleep(_CERTIFICATE_CHECK)
+
+    async def _renew_certificate(self, now: datetime) -> None:
+        account = self.require()
+        if account.certificate is None or not renewal_due(account.certificate, now):
+            return
+        body = CertificateRequest(self._key.csr())
+        try:
+            answer = await self._link.call(
+                "POST", "/certificate", CertificateAnswer, body=body, token=account.token, repeatable=True
+            )
+        except TelegraphError as error:
+            log.warning("certificate_not_renewed", code=error.code)
+            return
+        self.account = msgspec.structs.replace(self.require(), certificate=answer.certificate)
+        await accounts.save(self._database, self.account)
+        self._around.certificate_renewed(self.account)
+
+    # --- announcing the address ---
 
     async def _announce(self) -> None:
         """Tells the managers where this node is, signed, under a counter above all before (DESIGN.md 10.7)."""

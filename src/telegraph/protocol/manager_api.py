@@ -73,6 +73,20 @@ class DisconnectRequest(msgspec.Struct):
     reason: Literal["inactive", "session_ended"] = "inactive"
 
 
+class CertificateRequest(msgspec.Struct):
+    """``POST /certificate``: a new certificate for the device of this session, before the old one runs out."""
+
+    csr: Annotated[str, Meta(max_length=8192)]
+
+
+class CertificateAnswer(msgspec.Struct):
+    """200 of ``POST /certificate``: the PEM leaf."""
+
+    message: str
+    certificate: str
+    status: int = 200
+
+
 class Answer(msgspec.Struct):
     """An answer that carries nothing but a sentence."""
 

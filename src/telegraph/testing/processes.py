@@ -88,7 +88,7 @@ class RunningProcess:
 def start_manager(data: Path, *options: str) -> RunningProcess:
     """A manager on free ports with the cheapest bcrypt."""
     return RunningProcess(
-        *("manager", "run", "--data", data, "--port", "0", "--udp-port", "0", "--bcrypt-cost", "4", *options),
+        *("manager", "run", "--data", str(data), "--port", "0", "--udp-port", "0", "--bcrypt-cost", "4", *options),
         ready=r"Manager ready: (?P<url>https?://\S+)",
         env={"TELEGRAPH_TESTING": "1"},
     )
@@ -97,7 +97,7 @@ def start_manager(data: Path, *options: str) -> RunningProcess:
 def start_node(data: Path, manager: str, ca: Path, *options: str) -> RunningProcess:
     """A node on free ports that knows its manager and CA."""
     return RunningProcess(
-        *("node", "run", "--data", data, "--manager", manager, "--ca", ca, "--host", "127.0.0.1"),
+        *("node", "run", "--data", str(data), "--manager", manager, "--ca", str(ca), "--host", "127.0.0.1"),
         *("--peer-port", "0", "--api-port", "0", *options),
         ready=r"Node ready: (?P<url>http://\S+)",
     )

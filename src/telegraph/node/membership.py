@@ -277,6 +277,7 @@ class Membership:
     async def on_connected(self) -> None:
         """Announces where this node is, and asks to hear of everybody it talks to."""
         self._announced = None
+        await self._renew_certificate(datetime.now(UTC))
         await self._announce()
         await self._link.watch(self._around.watched())
         self._around.connection_changed()

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from telegraph.tracing import code_path
+
 log = structlog.get_logger(__name__)
 
 _AGAIN_AFTER = 1.0
@@ -15,8 +17,8 @@ async def supervise(name: str, work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await work()
-        except Exception:
-            log.exception("task_failed", task=name)
+        except Exception as error:  # noqa: BLE001 - it must go on, whatever it was
+            log.error("task_failed", task=name, kind=type(error).__name__, at=code_path(error))
             await asyncio.sleep(_AGAIN_AFTER)
         else:
             return

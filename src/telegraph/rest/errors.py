@@ -24,6 +24,7 @@ from telegraph.errors import (
     WrongMethod,
 )
 from telegraph.protocol.manager_api import ErrorAnswer
+from telegraph.tracing import code_path
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +57,7 @@ def answer(error: TelegraphError, language: Language) -> Response[ErrorAnswer]:
 
 def _ours(request: Request[Any, Any, Any], error: TelegraphError) -> Response[ErrorAnswer]:
     if error.status >= _SERVER_ERROR and error.status != 503:  # noqa: PLR2004 - unavailable is no defect
-        log.error("request_failed", path=request.scope["path"], code=error.code, exc_info=error)
+        log.error("request_failed", path=request.scope["path"], code=error.code, at=code_path(error))
     return answer(error, language_of(request))
 
 
@@ -99,13 +100,14 @@ def _unreadable(request: Request[Any, Any, Any], _: Exception) -> Response[Error
 
 
 def _unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
-    log.error("request_failed", path=request.scope["path"], exc_info=error)
+    log.error("request_failed", path=request.scope["path"], kind=type(error).__name__, at=code_path(error))
     return answer(TelegraphError(), language_of(request))
 
 
 EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     TelegraphError: _ours,
     SerializationException: _unreadable,
+    RecursionError: _unreadable,  # JSON nested deeper than the decoder goes
     HTTPException: _litestars,
     Exception: _unforeseen,
 }

@@ -3,8 +3,8 @@
 from typing import Annotated, Any
 
 from litestar import Request, Response, Router, delete, get, post
-from litestar.di import Provide
-from litestar.params import Parameter
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from telegraph.errors import (
     BadInput,
@@ -42,8 +42,11 @@ _MEMBER = (NotLoggedIn, *_ALWAYS)
 _ABOUT_SOMEBODY = (UnknownUser, ManagerAway, BadInput, *_MEMBER)
 
 MAX_PAGE = 1000
-Limit = Annotated[int, Parameter(ge=1, le=MAX_PAGE, description="messages at most")]
-Query = Annotated[str, Parameter(max_length=256, description="how the name begins; empty: who is online")]
+Before = Annotated[str | None, QueryParameter(max_length=36, description="id of a message")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="messages at most")]
+Query = Annotated[
+    str, QueryParameter(name="query", max_length=256, description="how the name begins; empty: who is online")
+]
 
 
 @post(
@@ -61,7 +64,7 @@ Query = Annotated[str, Parameter(max_length=256, description="how the name begin
         *_ALWAYS,
     ),
 )
-async def register(node: Node, data: api.AccountRequest) -> api.Account:
+async def register(node: NamedDependency[Node], data: JSONBody[api.AccountRequest]) -> api.Account:
     """Makes an account with a manager and logs in on this node."""
     return views.account(node, await node.register(data.username, data.password, data.invite))
 
@@ -71,14 +74,16 @@ async def register(node: Node, data: api.AccountRequest) -> api.Account:
     status_code=200,
     responses=answers(WrongCredentials, OtherAccount, RateLimited, ManagerAway, *_BODY, ForeignOrigin),
 )
-async def log_in(node: Node, guard: Guard, data: api.AccountRequest) -> Response[api.Account]:
+async def log_in(
+    node: NamedDependency[Node], guard: NamedDependency[Guard], data: JSONBody[api.AccountRequest]
+) -> Response[api.Account]:
     """Logs in on this node. Needs no token: who knows the password gets a cookie."""
     account = await node.login(data.username, data.password)
     return Response(views.account(node, account), cookies=[guard.new_cookie()])
 
 
 @delete("/session", status_code=200, responses=answers(*_MEMBER))
-async def log_out(node: Node, guard: Guard) -> api.Ok:
+async def log_out(node: NamedDependency[Node], guard: NamedDependency[Guard]) -> api.Ok:
     """Ends the session: this node is offline at once. Every browser must log in again."""
     await node.logout()
     guard.forget_cookies()
@@ -90,14 +95,14 @@ async def log_out(node: Node, guard: Guard) -> api.Ok:
     status_code=200,
     responses=answers(IllegalPassword, WrongCredentials, RateLimited, ManagerAway, *_BODY, *_MEMBER),
 )
-async def change_password(node: Node, data: api.PasswordChange) -> api.Ok:
+async def change_password(node: NamedDependency[Node], data: JSONBody[api.PasswordChange]) -> api.Ok:
     """Changes the account's password."""
     await node.change_password(data.old, data.new)
     return api.Ok("The password is changed.")
 
 
 @post("/browser", status_code=200, responses=answers(WrongApiToken, ForeignOrigin, *_BODY))
-async def browser(guard: Guard, data: api.BrowserRequest) -> Response[api.Ok]:
+async def browser(guard: NamedDependency[Guard], data: JSONBody[api.BrowserRequest]) -> Response[api.Ok]:
     """Trades the token of the data directory for a cookie."""
     if not guard.token_fits(data.token):
         raise WrongApiToken
@@ -105,44 +110,46 @@ async def browser(guard: Guard, data: api.BrowserRequest) -> Response[api.Ok]:
 
 
 @get("/status", responses=answers(*_ALWAYS))
-async def status(node: Node, request: Request[Any, Any, Any]) -> api.NodeStatus:
+async def status(node: NamedDependency[Node], request: Request[Any, Any, Any]) -> api.NodeStatus:
     """How this node is: account, managers, what waits."""
     return views.status(node, str(request.base_url).rstrip("/"))
 
 
 @get("/people", responses=answers(IllegalQuery, ManagerAway, *_MEMBER))
-async def people(node: Node, query: Query = "") -> api.People:
+async def people(node: NamedDependency[Node], wanted: Query = "") -> api.People:
     """Looks in the directory for users whose name begins like this."""
-    return api.People([views.person(user) for user in await node.people(query)])
+    return api.People([views.person(user) for user in await node.people(wanted)])
 
 
 @get("/conversations", responses=answers(*_MEMBER))
-async def conversations(node: Node) -> api.Conversations:
+async def conversations(node: NamedDependency[Node]) -> api.Conversations:
     """Everybody with whom there is a message, the latest first."""
     return api.Conversations([views.conversation(node, contact) for contact in node.conversations()])
 
 
 @get("/conversations/{user:str}/messages", responses=answers(IllegalQuery, UnknownMessage, *_ABOUT_SOMEBODY))
-async def messages(node: Node, user: str, before: str | None = None, limit: Limit = 50) -> api.MessagesPage:
+async def messages(
+    node: NamedDependency[Node], user: FromPath[str], before: Before = None, limit: Limit = 50
+) -> api.MessagesPage:
     """A page of a conversation, oldest first: the latest messages, or those before a message's id."""
     found, more = await node.history(user, before=before, limit=limit)
     return api.MessagesPage([as_api_message(message) for message in found], more)
 
 
 @post("/conversations/{user:str}/read", status_code=200, responses=answers(*_ABOUT_SOMEBODY))
-async def read(node: Node, user: str) -> api.ReadMarked:
+async def read(node: NamedDependency[Node], user: FromPath[str]) -> api.ReadMarked:
     """Marks everything from somebody as read, and tells them."""
     return api.ReadMarked(await node.read(user))
 
 
 @get("/inbox", responses=answers(*_MEMBER))
-async def inbox(node: Node) -> api.Inbox:
+async def inbox(node: NamedDependency[Node]) -> api.Inbox:
     """Every unread message, in the order of arrival; marks nothing."""
     return api.Inbox([as_api_message(message) for message in node.inbox()])
 
 
 @post("/messages", responses=answers(IllegalText, UnknownMessage, *_BODY, *_ABOUT_SOMEBODY))
-async def send(node: Node, data: api.SendRequest) -> api.Message:
+async def send(node: NamedDependency[Node], data: JSONBody[api.SendRequest]) -> api.Message:
     """Sends a message: 201 once it is on this machine's disk; it goes out by itself."""
     return as_api_message(await node.send(data.to, data.text, reply_to=data.reply_to))
 

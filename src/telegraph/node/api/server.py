@@ -61,6 +61,7 @@ def application(node: Node, guard: Guard) -> Litestar:
         route_handlers=[rest_router(node, guard)],
         guards=[guard.check_open],
         exception_handlers=EXCEPTION_HANDLERS,
+        logging_config=None,
         request_max_body_size=MAX_BODY,
         openapi_config=description("Telegraph node", "The local API of one person's node."),
     )

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 from litestar import WebSocket, websocket
+from litestar.di import NamedDependency
 from litestar.exceptions import WebSocketDisconnect
+from litestar.params import FromQuery
 
 from telegraph.node.api import views
 from telegraph.node.app import Node
@@ -15,7 +17,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 @websocket("/events")
-async def events(socket: WebSocket[Any, Any, Any], node: Node, cursor: int | None = None) -> None:
+async def events(
+    socket: WebSocket[Any, Any, Any], node: NamedDependency[Node], cursor: FromQuery[int | None] = None
+) -> None:
     """Everybody's presence first, then every event from now on, or since a cursor; nothing is missed."""
     await socket.accept()
     start = node.cursor if cursor is None else cursor

@@ -5,7 +5,8 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
 
 ::
 
-    TelegraphError
+    TelegraphError (500)
+    ├── RemoteError (500)
     ├── BadInput (400)          MalformedBody · IllegalName · IllegalPassword · IllegalAddress · IllegalText
     │                           IllegalInvite · IllegalCsr · IllegalQuery · BodyTooLarge (413)
     │                           UnsupportedMedia (415)

@@ -9,6 +9,9 @@ from telegraph.errors import IllegalAddress
 
 MAX_PORT = 65535
 _HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\Z")
+_NUMBER = re.compile(r"[0-9]+\Z|0[xX][0-9A-Fa-f]*\Z")
+_PORT = re.compile(r"[0-9]{1,5}\Z")
+_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 _MAX_HOST = 253
 
 
@@ -25,18 +28,26 @@ class Address(msgspec.Struct, frozen=True):
 def check_host(host: str) -> str:
     """The host, if it is an IP literal or a DNS name that a peer could dial.
 
+    A name that ends in a number (``1.2.3``, ``0x7f000001``) is refused: resolvers read it as an address of their own
+    choice (WHATWG URL standard, "ends in a number"). An IPv4 address dressed as IPv6 is undressed.
+
     Raises:
-        IllegalAddress: otherwise; the unspecified and multicast addresses too, since nobody can dial them.
+        IllegalAddress: otherwise; unspecified, multicast and broadcast addresses too, since nobody can dial them,
+            and an IPv6 zone (``%eth0``), which means nothing on another machine.
     """
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
         labels = host.removesuffix(".").split(".")
-        numeric = labels[-1].isdigit()
+        numeric = _NUMBER.match(labels[-1])
         if len(host) > _MAX_HOST or numeric or not all(_HOST_LABEL.match(label) for label in labels):
             raise IllegalAddress(detail="the host is neither an IP address nor a DNS name") from None
         return host.lower()
-    if ip.is_unspecified or ip.is_multicast:
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.scope_id is not None:
+            raise IllegalAddress(detail="an IPv6 zone means nothing on another machine")
+        ip = ip.ipv4_mapped or ip
+    if ip.is_unspecified or ip.is_multicast or ip == _BROADCAST:
         raise IllegalAddress(detail=f"{ip} is not the address of one machine")
     return str(ip)
 
@@ -68,7 +79,7 @@ def parse_address(text: str, default_port: int | None = None) -> Address:
         host, _, port = text.partition(":")
     if not port and default_port is not None:
         return Address(check_host(host), default_port)
-    if not (port.isascii() and port.isdigit()):
+    if not _PORT.match(port):
         raise IllegalAddress(detail=f"{text!r} is not HOST:PORT")
     return Address(check_host(host), check_port(int(port)))
 

@@ -37,6 +37,7 @@ class Active(msgspec.Struct, omit_defaults=True):
 
 _decode_question = msgspec.json.Decoder(Discover).decode
 _decode_answer = msgspec.json.Decoder(Active).decode
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # the last: a datagram of nothing but brackets
 
 
 def question() -> bytes:
@@ -51,7 +52,7 @@ def read_question(datagram: bytes) -> bool:
         return False
     try:
         return _decode_question(datagram).action == "discover"
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return False
 
 
@@ -70,6 +71,6 @@ def read_answer(datagram: bytes) -> Active | None:
         return None
     try:
         answer = _decode_answer(datagram)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return None
     return answer if answer.status == "active" and 0 < answer.port <= MAX_PORT else None

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from telegraph.errors import MalformedBody
-from telegraph.protocol.manager_api import Username
+from telegraph.protocol.manager_api import Counter, Port, Username
 
 MAX_TEXT_BYTES = 64 * 1024
 MAX_FRAME_BYTES = 1024 * 1024
@@ -20,8 +20,12 @@ MAX_FRAME_BYTES = 1024 * 1024
 
 MAX_FRAMES = 1024
 Sequence = Annotated[int, Meta(ge=0, le=2**53)]
+Moment = Annotated[int, Meta(ge=0, le=2**53)]
+"""Microseconds since 1970, to the year 2255; a number beyond would fit neither a calendar nor a database."""
+
 Id = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT_BYTES)]
+Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
 ShortText = Annotated[str, Meta(max_length=256)]
 
 
@@ -29,9 +33,9 @@ class SignedAddress(msgspec.Struct, array_like=True):
     """Where a device says that it is, signed by its key (:func:`telegraph.protocol.addresses.address_to_sign`)."""
 
     host: ShortText
-    port: int
-    counter: int
-    signature: bytes
+    port: Port
+    counter: Counter
+    signature: Signature
 
 
 class Hello(msgspec.Struct, tag="hello", tag_field="t", omit_defaults=True):
@@ -61,10 +65,15 @@ class MessageFrame(msgspec.Struct, tag="msg", tag_field="t", omit_defaults=True)
     seen: Sequence
     sender: ShortText
     recipient: ShortText
-    sent_at: int
+    sent_at: Moment
     text: Text
     kind: ShortText = "text"
     reply_to: Id | None = None
+
+    def __post_init__(self) -> None:
+        # No character takes more than 4 bytes, so most texts need not be encoded to be measured.
+        if 4 * len(self.text) > MAX_TEXT_BYTES and len(self.text.encode(errors="surrogatepass")) > MAX_TEXT_BYTES:
+            raise ValueError("the text is longer than 64 KiB in UTF-8")
 
 
 class Stored(msgspec.Struct, tag="ack", tag_field="t"):

@@ -62,8 +62,9 @@ def holder_of(certificate_der: bytes) -> Holder:
     roles = [role for role, oid in ROLE_OIDS.items() if oid in usages]
     if len(uris) != 1 or len(roles) != 1:
         raise WrongRole
-    _, role, holder_id = uris[0].split(":", 2)
-    if role != roles[0] or not holder_id:
+    prefix = subject_uri(roles[0], "")
+    holder_id = uris[0].removeprefix(prefix)
+    if not uris[0].startswith(prefix) or not holder_id:
         raise WrongRole
     return Holder(roles[0], holder_id, public_key_bytes(certificate))
 

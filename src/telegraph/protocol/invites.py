@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
 
-from telegraph.errors import IllegalInvite
+from telegraph.errors import IllegalAddress, IllegalInvite
 from telegraph.protocol.addresses import parse_address
 
 DEFAULT_MANAGER_PORT = 8000
@@ -48,7 +48,10 @@ def parse_invite(link: str) -> Invite:
     fingerprints = [normal_fingerprint(value) for value in fields.get("ca", [])]
     if len(fingerprints) != 1:
         raise IllegalInvite(detail="it must name the CA once")
-    managers = tuple(check_manager_url(url) for url in fields.get("manager", []))
+    try:
+        managers = tuple(check_manager_url(url) for url in fields.get("manager", []))
+    except IllegalAddress as problem:
+        raise IllegalInvite(detail="the address of its manager is not usable") from problem
     if not managers:
         raise IllegalInvite(detail="it names no manager")
     return Invite(managers, fingerprints[0], fields.get("invite", [None])[0])
@@ -74,7 +77,10 @@ def check_manager_url(url: str) -> str:
         IllegalAddress: the host or port is not usable.
     """
     text = url.strip()
-    parts = urlsplit(text if "://" in text else f"https://{text}")
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+    except ValueError:  # an unclosed [, or a look-alike of / : ? # @
+        raise IllegalInvite(detail=f"{url!r} is not an https address") from None
     if parts.scheme not in ("https", "http"):
         raise IllegalInvite(detail=f"{url!r} is not an https address")
     if parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc:

@@ -65,6 +65,32 @@ class StreamError(msgspec.Struct, tag="error", tag_field="type"):
 FromNode = Watch | Unwatch | Heartbeat
 FromManager = HeartbeatReceived | UserChanged | UserGone | SessionEnded | StreamError
 
-decode_from_node = msgspec.json.Decoder(FromNode).decode
-decode_from_manager = msgspec.json.Decoder(FromManager).decode
+_from_node = msgspec.json.Decoder(FromNode).decode
+_from_manager = msgspec.json.Decoder(FromManager).decode
 encode_event = msgspec.json.Encoder().encode
+
+
+def decode_from_node(data: bytes | str) -> FromNode:
+    """What a node said.
+
+    Raises:
+        msgspec.DecodeError: it is none of :data:`FromNode`, whatever is wrong with it.
+    """
+    try:
+        frame: FromNode = _from_node(data)
+    except (UnicodeError, RecursionError) as problem:
+        raise msgspec.DecodeError(str(problem)) from None
+    return frame
+
+
+def decode_from_manager(data: bytes | str) -> FromManager:
+    """What a manager said.
+
+    Raises:
+        msgspec.DecodeError: it is none of :data:`FromManager`, whatever is wrong with it.
+    """
+    try:
+        frame: FromManager = _from_manager(data)
+    except (UnicodeError, RecursionError) as problem:
+        raise msgspec.DecodeError(str(problem)) from None
+    return frame

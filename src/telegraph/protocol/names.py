@@ -1,7 +1,7 @@
 """User names and passwords: which are allowed, and when two names are the same (DESIGN.md section 5).
 
 A name has 1 to 64 characters: letters and digits of any script, their combining marks, and ``.``, ``_``,
-``-``; it begins with a letter or a digit. ``~`` is kept for names that sites give at a heal. Two names are the same
+``-``; it begins with a letter or a digit. Letters and marks that show nothing are left out. ``~`` is kept for names that sites give at a heal. Two names are the same
 if their :func:`name_key` is: NFKC and case folding (Unicode TR 15, TR 21) make look-alikes such as ``ALICE``,
 ``ａｌｉｃｅ``
 and ``alice`` one name. The name is shown as its owner typed it, in NFC.
@@ -17,6 +17,26 @@ MAX_PASSWORD_BYTES = 72
 """bcrypt reads no further (its authors' paper, section 4), so more is refused instead of silently cut."""
 
 _PUNCTUATION = frozenset("._-")
+
+_INVISIBLE = frozenset(
+    character
+    for first, last in (
+        (0x034F, 0x034F),  # combining grapheme joiner
+        (0x115F, 0x1160),  # Hangul fillers
+        (0x17B4, 0x17B5),  # Khmer inherent vowels
+        (0x180B, 0x180F),  # Mongolian variation selectors
+        (0x3164, 0x3164),  # Hangul filler
+        (0xFE00, 0xFE0F),  # variation selectors
+        (0xFFA0, 0xFFA0),  # half-width Hangul filler
+        (0xE0100, 0xE01EF),  # variation selectors supplement
+    )
+    for character in map(chr, range(first, last + 1))
+)
+"""Letters and marks that show nothing, so that a name with one looks like the name without.
+
+They are the ``Default_Ignorable_Code_Point`` of Unicode's DerivedCoreProperties.txt that are letters or marks; the
+others are no letters and refused anyway.
+"""
 
 
 def name_key(username: str) -> str:
@@ -73,5 +93,7 @@ def check_password(password: str) -> bytes:
 
 
 def _allowed(character: str) -> bool:
+    if character in _INVISIBLE:
+        return False
     category = unicodedata.category(character)
     return category[0] == "L" or category in ("Nd", "Mn", "Mc") or character in _PUNCTUATION

@@ -1,10 +1,9 @@
 """User names and passwords: which are allowed, and when two names are the same (DESIGN.md section 5).
 
-A name has 1 to 64 characters: letters and digits of any script, their combining marks, and ``.``, ``_``,
-``-``; it begins with a letter or a digit. Letters and marks that show nothing are left out. ``~`` is kept for names that sites give at a heal. Two names are the same
-if their :func:`name_key` is: NFKC and case folding (Unicode TR 15, TR 21) make look-alikes such as ``ALICE``,
-``ａｌｉｃｅ``
-and ``alice`` one name. The name is shown as its owner typed it, in NFC.
+A name has 1 to 64 characters: letters and digits of any script, their combining marks, and ``.``, ``_``, ``-``; it
+begins with a letter or a digit. Letters and marks that show nothing are left out. ``~`` is kept for names that sites
+give at a heal. Two names are the same if their :func:`name_key` is: NFKC and case folding (Unicode TR 15, TR 21) make
+look-alikes such as ``ALICE``, ``ａｌｉｃｅ`` and ``alice`` one name. The name is shown as its owner typed it, in NFC.
 """
 
 import unicodedata

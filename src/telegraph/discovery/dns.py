@@ -45,15 +45,11 @@ async def urls_of_alias(
 
 
 def urls(port: int, addresses: Iterable[str]) -> list[str]:
-    """URLs of the addresses that a manager can have, each once, in order.
-
-    Link-local IPv6 addresses with a zone are left out: URLs have no place for the zone (RFC 6874 was withdrawn).
-    """
+    """URLs of the addresses that a manager can have, each once, in order; what nobody could dial is left out."""
     found: dict[str, None] = {}
     for address in addresses:
         with contextlib.suppress(IllegalAddress):
-            if "%" not in address:
-                found[f"https://{Address(check_host(address), port)}"] = None
+            found[f"https://{Address(check_host(address), port)}"] = None
     return list(found)
 
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 import msgspec
 
 from telegraph.errors import IllegalAddress
-from telegraph.protocol.addresses import Address
+from telegraph.protocol.addresses import Address, check_host
 from telegraph.protocol.discovery import read_answer
 
 MAX_RANGE = 2**16
@@ -33,7 +33,7 @@ def parse_range(text: str) -> IpNetwork:
     """A range as the user writes it: ``192.168.1.0/24``, any address of it with the same ``/24``, or one address.
 
     Raises:
-        IllegalAddress: it is no range, has more than 65536 addresses, or nobody in it can be a single machine.
+        IllegalAddress: it is no range, has more than 65536 addresses, or is of addresses that nobody can dial.
     """
     try:
         network = ipaddress.ip_network(text.strip(), strict=False)
@@ -41,13 +41,8 @@ def parse_range(text: str) -> IpNetwork:
         raise IllegalAddress(detail=f"{text!r} is not a range like 192.168.1.0/24") from None
     if network.num_addresses > MAX_RANGE:
         raise IllegalAddress(detail=f"the range {network} is larger than a /16 ({MAX_RANGE} addresses)")
-    first = network.network_address
-    if first.is_multicast or first.is_unspecified or (first.version == 4 and first in _BROADCAST):  # noqa: PLR2004 - IPv4
-        raise IllegalAddress(detail=f"{network} has no addresses of single machines")
+    check_host(str(network.network_address))
     return network
-
-
-_BROADCAST = ipaddress.ip_network("255.255.255.255/32")
 
 
 def hosts_of(networks: Iterable[IpNetwork]) -> list[IpAddress]:

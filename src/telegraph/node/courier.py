@@ -107,7 +107,8 @@ class Courier:
     async def _rest(self) -> None:
         """Waits before the next attempt, less if somebody has good news."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._hurry.wait(), self._backoff.next())
+            async with asyncio.timeout(self._backoff.next()):  # wait_for of Python 3.11 can swallow a cancellation
+                await self._hurry.wait()
         self._wake.set()
 
     async def _connect(self) -> OpenLink:

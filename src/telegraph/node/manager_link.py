@@ -156,7 +156,8 @@ class ManagerLink:
             except Unavailable:
                 await self._rediscover()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._nudge.wait(), self._backoff.next())
+                async with asyncio.timeout(self._backoff.next()):
+                    await self._nudge.wait()
 
     async def _one_stream(self, token: str, interval: float, listener: Listener) -> None:
         stream = await self._open(token)

@@ -61,6 +61,7 @@ class Peers:
         self._rng = rng
         self._couriers: dict[int, Courier] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
         self._calls = CallHandler(self, on_marked_offline)
 
     async def start(self) -> None:
@@ -71,6 +72,7 @@ class Peers:
 
     async def close(self) -> None:
         """Closes every link and stops."""
+        self._closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -90,11 +92,13 @@ class Peers:
 
     def wake(self, contact_id: int) -> None:
         """There may be something to carry to a contact."""
-        self._courier(contact_id).wake()
+        if not self._closed:
+            self._courier(contact_id).wake()
 
     def hurry(self, contact_id: int) -> None:
         """A contact can probably be reached now."""
-        self._courier(contact_id).hurry()
+        if not self._closed:
+            self._courier(contact_id).hurry()
 
     def _courier(self, contact_id: int) -> Courier:
         courier = self._couriers.get(contact_id)

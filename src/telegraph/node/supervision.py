@@ -18,7 +18,8 @@ async def supervise(name: str, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - it must go on, whatever it was
-            log.error("task_failed", task=name, kind=type(error).__name__, at=code_path(error))
+            kind, at = type(error).__name__, code_path(error)
+            log.error("task_failed", task=name, kind=kind, at=at)  # noqa: TRY400 - no values of messages in logs
             await asyncio.sleep(_AGAIN_AFTER)
         else:
             return

@@ -17,7 +17,6 @@ from telegraph.node.links import OpenLink
 from telegraph.node.model import Contact
 from telegraph.peer.port import Link, LinkClosed, Unreachable
 from telegraph.protocol.frames import (
-    MAX_TEXT_BYTES,
     ErrorFrame,
     Frame,
     Hello,
@@ -170,8 +169,8 @@ async def _take(messages: list[MessageFrame], open_link: OpenLink, around: Surro
     for message in messages:
         if message.sender != contact.user_id or message.recipient != around.user_id:
             raise ForgedFrame(detail="a message names another sender or recipient")
-        if not message.text or len(message.text.encode("utf-8", "surrogatepass")) > MAX_TEXT_BYTES:
-            raise MalformedBody(detail="a message is empty or longer than 64 KiB")
+        if not message.text:
+            raise MalformedBody(detail="a message is empty")
     taken = await around.database.write(lambda connection: streams.receive(connection, contact.id, messages))
     answer: list[Frame] = [Stored(taken.received)]
     if taken.refusal is not None:

@@ -1,6 +1,7 @@
 """This node's place in the organisation: registration, log-in, session, presence, and its announced address."""
 
 import asyncio
+import secrets
 import time
 from base64 import b64encode
 from datetime import UTC, datetime
@@ -11,14 +12,11 @@ import msgspec
 import structlog
 
 from telegraph.errors import (
-    FateUnknown,
     ManagerAway,
-    NameTaken,
     NotLoggedIn,
     OtherAccount,
     StaleCounter,
     TelegraphError,
-    WrongCredentials,
 )
 from telegraph.node import account as accounts
 from telegraph.node.account import Account
@@ -150,23 +148,16 @@ class Membership:
         check_password(password)
         self._same_account(shown)
         here = self._local_address()
-        body = RegisterRequest(username=shown, password=password, ip=here.host, port=here.port, invite=invite)
-        try:
-            await self._link.call("POST", "/register", Registered, body=body)
-        except FateUnknown:
-            return await self._after_unknown_fate(body)
+        body = RegisterRequest(
+            username=shown,
+            password=password,
+            ip=here.host,
+            port=here.port,
+            invite=invite,
+            request_id=secrets.token_urlsafe(16),  # lets a repeated call find its own work
+        )
+        await self._link.call("POST", "/register", Registered, body=body, repeatable=True)
         return await self.login(username, password)
-
-    async def _after_unknown_fate(self, body: RegisterRequest) -> Account:
-        """The answer got lost: if the log-in works, the account is ours; if not, it was not made, so try once more."""
-        try:
-            return await self.login(body.username, body.password)
-        except WrongCredentials:
-            try:
-                await self._link.call("POST", "/register", Registered, body=body)
-            except FateUnknown:
-                raise NameTaken(username=body.username) from None
-            return await self.login(body.username, body.password)
 
     async def login(self, username: str, password: str) -> Account:
         """Logs in with this node's device key and starts the session.

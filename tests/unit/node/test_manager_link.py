@@ -1,0 +1,189 @@
+"""Which manager is asked, in which order, and when others are looked for."""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import aiohttp
+import pytest
+
+from telegraph.errors import FateUnknown, ManagerAway, NoManagerFound, NotLoggedIn, Unavailable, UnknownUser
+from telegraph.node.backoff import Backoff
+from telegraph.node.manager_link import ManagerLink
+from telegraph.protocol.manager_api import Answer
+from telegraph.protocol.manager_events import SessionEnded, UserChanged, encode_event
+
+ONE, TWO, THREE = "https://one:8000", "https://two:8000", "https://three:8000"
+
+
+class FakeStream:
+    """As much of aiohttp's WebSocket as the link uses."""
+
+    def __init__(self, *events: object) -> None:
+        self.said: list[str] = []
+        self.closed = False
+        self._events = [encode_event(event).decode() for event in events]
+
+    async def send_str(self, text: str) -> None:
+        self.said.append(text)
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def __aiter__(self) -> "FakeStream":
+        return self
+
+    async def __anext__(self) -> aiohttp.WSMessage:
+        if not self._events:
+            raise StopAsyncIteration
+        return aiohttp.WSMessage(aiohttp.WSMsgType.TEXT, self._events.pop(0), None)
+
+
+class FakeClient:
+    """Managers by URL: what they answer or raise."""
+
+    def __init__(self, **managers: Any) -> None:
+        self.managers = {f"https://{name}:8000": answer for name, answer in managers.items()}
+        self.asked: list[str] = []
+
+    def _of(self, url: str) -> Any:
+        self.asked.append(url)
+        answer = self.managers.get(url, ManagerAway())
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def call(self, url: str, *_: object, **__: object) -> Any:
+        return self._of(url)
+
+    async def open_stream(self, url: str, _: str) -> Any:
+        return self._of(url)
+
+
+def link(client: FakeClient, *urls: str, finds: list[str] | None = None) -> ManagerLink:
+    async def find() -> list[str]:
+        if finds is None:
+            raise NoManagerFound
+        return finds
+
+    return ManagerLink(client, find, urls, Backoff(0.001, 0.001, Random(1)))  # type: ignore[arg-type]
+
+
+OK = Answer("yes")
+
+
+async def ask(one: ManagerLink) -> Answer:
+    return await one.call("GET", "/x", Answer)
+
+
+async def test_the_next_manager_answers_if_the_first_is_away_and_is_asked_first_from_then_on() -> None:
+    client = FakeClient(two=OK)
+    managers = link(client, ONE, TWO, finds=[ONE, TWO])
+
+    assert await ask(managers) == OK
+    assert await ask(managers) == OK
+
+    assert client.asked == [ONE, TWO, TWO]
+    assert managers.urls[0] == TWO
+
+
+async def test_a_manager_without_quorum_is_passed_over_too() -> None:
+    assert await ask(link(FakeClient(one=Unavailable(), two=OK), ONE, TWO, finds=[ONE, TWO])) == OK
+
+
+async def test_what_a_manager_refuses_is_not_asked_of_another() -> None:
+    client = FakeClient(one=UnknownUser(username="x"), two=OK)
+
+    with pytest.raises(UnknownUser):
+        await ask(link(client, ONE, TWO, finds=[ONE, TWO]))
+
+    assert client.asked == [ONE]
+
+
+async def test_what_may_have_been_done_is_not_repeated_elsewhere() -> None:
+    client = FakeClient(one=FateUnknown(), two=OK)
+
+    with pytest.raises(FateUnknown):
+        await ask(link(client, ONE, TWO, finds=[ONE, TWO]))
+
+    assert client.asked == [ONE]
+
+
+async def test_when_all_are_away_others_are_looked_for() -> None:
+    client = FakeClient(three=OK)
+
+    assert await ask(link(client, ONE, finds=[THREE])) == OK
+
+    assert client.asked == [ONE, THREE]
+
+
+async def test_with_a_choice_the_quickest_is_asked_first() -> None:
+    client = FakeClient(one=OK, two=OK)
+
+    await ask(link(client, ONE, TWO, finds=[TWO, ONE]))
+
+    assert client.asked == [TWO]
+
+
+async def test_nobody_anywhere_is_said_so() -> None:
+    with pytest.raises(ManagerAway):
+        await ask(link(FakeClient(), ONE))
+
+
+class Listener:
+    def __init__(self, stop: Callable[[], None] | None = None) -> None:
+        self.heard: list[str] = []
+        self._stop = stop
+
+    async def on_connected(self) -> None:
+        self.heard.append("connected")
+
+    async def on_disconnected(self) -> None:
+        self.heard.append("disconnected")
+
+    async def on_user(self, event: UserChanged) -> None:
+        self.heard.append(event.user.username)
+
+    async def on_session_ended(self, reason: str) -> None:
+        self.heard.append(f"ended: {reason}")
+
+
+async def follow(client: FakeClient, *urls: str) -> Listener:
+    listener = Listener()
+    async with asyncio.timeout(5):
+        await link(client, *urls, finds=list(urls)).follow("token", 10, listener)
+    return listener
+
+
+async def test_the_stream_ends_for_good_when_the_session_does() -> None:
+    listener = await follow(FakeClient(one=FakeStream(SessionEnded("logged_in_elsewhere"))), ONE)
+
+    assert listener.heard == ["connected", "disconnected", "ended: logged_in_elsewhere"]
+
+
+async def test_a_stream_that_is_refused_means_that_the_session_is_over() -> None:
+    listener = await follow(FakeClient(one=NotLoggedIn()), ONE)
+
+    assert listener.heard == ["ended: ended"]
+
+
+async def test_a_stream_that_breaks_is_opened_again() -> None:
+    class Breaking(FakeClient):
+        async def open_stream(self, url: str, _: str) -> Any:
+            self.asked.append(url)
+            return FakeStream() if len(self.asked) < 3 else FakeStream(SessionEnded("logged_out"))
+
+    listener = await follow(Breaking(), ONE)
+
+    assert listener.heard.count("connected") == 3
+    assert listener.heard[-1] == "ended: logged_out"
+
+
+async def test_the_stream_moves_to_the_next_manager() -> None:
+    client = FakeClient(two=FakeStream(SessionEnded("removed")))
+
+    listener = await follow(client, ONE, TWO)
+
+    assert listener.heard[-1] == "ended: removed"
+    assert client.asked == [ONE, TWO]

@@ -1,0 +1,221 @@
+"""The client of a running node's local API: where files, sockets and error answers become values and our errors."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Self, TypeVar
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from telegraph.errors import (
+    BadInput,
+    DataUnreadable,
+    FateUnknown,
+    NodeAway,
+    RemoteError,
+    TelegraphError,
+    Unavailable,
+    UnknownUser,
+    WrongApiToken,
+)
+from telegraph.protocol import node_api as api
+from telegraph.protocol.manager_api import ErrorAnswer
+
+T = TypeVar("T")
+
+PAGE = 500
+"""Messages asked for at once."""
+
+_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=3)
+"""A registration waits for a manager, and that for bcrypt."""
+_PING_EVERY = 5.0
+_MAX_EVENT = 4 * 1024 * 1024
+_HTTP_ERROR = 400
+_UNAUTHORISED = (401, 403)
+
+_decode_event = msgspec.json.Decoder(api.Event).decode
+
+
+class EventStream:
+    """What happens at the node; iterate over it. Ends by :class:`NodeAway` when the node goes."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, data: Path) -> None:
+        self._socket = socket
+        self._data = data
+
+    async def __aiter__(self) -> AsyncIterator[api.Event]:
+        async for frame in self._socket:
+            if frame.type is aiohttp.WSMsgType.TEXT:
+                try:
+                    event = _decode_event(frame.data)
+                except msgspec.DecodeError:  # of a newer node; what we do not know we cannot show
+                    continue
+                yield event
+        raise NodeAway(data=self._data)
+
+    async def close(self) -> None:
+        """Leaves the stream; may be called again."""
+        await self._socket.close()
+
+
+class NodeApi:
+    """Calls to the node of one data directory; an async context manager.
+
+    Every call may raise :class:`NodeAway` (no node runs there), :class:`Unavailable` or :class:`FateUnknown` (it did
+    not answer), and whatever error the node answers.
+    """
+
+    def __init__(self, data: Path) -> None:
+        """``data`` is the node's data directory; it says where the API is, anew at each call, since nodes restart."""
+        self._data = data
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(headers={"Accept-Language": "en"}, timeout=_TIMEOUT)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    # --- account ---
+
+    async def register(self, username: str, password: str, invite: str | None = None) -> api.Account:
+        """Makes an account and logs in."""
+        return await self._call("POST", "/account", api.Account, api.AccountRequest(username, password, invite))
+
+    async def login(self, username: str, password: str) -> api.Account:
+        """Logs in."""
+        return await self._call("POST", "/session", api.Account, api.AccountRequest(username, password))
+
+    async def logout(self) -> api.Ok:
+        """Logs out."""
+        return await self._call("DELETE", "/session", api.Ok)
+
+    async def change_password(self, old: str, new: str) -> api.Ok:
+        """Changes the account's password."""
+        return await self._call("POST", "/password", api.Ok, api.PasswordChange(old, new))
+
+    async def status(self) -> api.NodeStatus:
+        """How the node is."""
+        return await self._call("GET", "/status", api.NodeStatus)
+
+    # --- people and messages ---
+
+    async def people(self, query: str = "") -> list[api.Person]:
+        """People whose name begins like the query; those who are online if it is empty."""
+        return (await self._call("GET", "/people", api.People, query={"query": query})).people
+
+    async def conversations(self) -> list[api.Conversation]:
+        """All conversations, the latest first."""
+        return (await self._call("GET", "/conversations", api.Conversations)).conversations
+
+    async def page(self, user: str, *, before: str | None = None, limit: int = PAGE) -> api.MessagesPage:
+        """Up to ``limit`` (1 to 1000) messages before one (None: the latest), oldest first."""
+        query = {"limit": str(limit)} | ({"before": before} if before else {})
+        return await self._call("GET", f"/conversations/{_segment(user)}/messages", api.MessagesPage, query=query)
+
+    async def history(self, user: str, limit: int | None = None) -> list[api.Message]:
+        """The last ``limit`` messages (None: all), oldest first."""
+        pages: list[list[api.Message]] = []
+        left, before = limit, None
+        while left is None or left > 0:
+            page = await self.page(user, before=before, limit=PAGE if left is None else min(PAGE, left))
+            pages.append(page.messages)
+            if not page.more or not page.messages:
+                break
+            before = page.messages[0].id
+            left = None if left is None else left - len(page.messages)
+        return [message for messages in reversed(pages) for message in messages]
+
+    async def inbox(self) -> list[api.Message]:
+        """Unread messages of all conversations, in the order of arrival; marks nothing."""
+        return (await self._call("GET", "/inbox", api.Inbox)).messages
+
+    async def send(self, user: str, text: str) -> api.Message:
+        """Sends a message: it is on the node's disk when this returns."""
+        return await self._call("POST", "/messages", api.Message, api.SendRequest(user, text))
+
+    async def read(self, user: str) -> api.ReadMarked:
+        """Marks everything from somebody as read."""
+        return await self._call("POST", f"/conversations/{_segment(user)}/read", api.ReadMarked)
+
+    # --- events ---
+
+    async def events(self, cursor: int | None = None) -> EventStream:
+        """Opens the stream of events after a cursor, or from now on; nothing that happens after this is missed."""
+        base, token = self._where()
+        query = "" if cursor is None else f"?cursor={cursor}"
+        try:
+            socket = await self._session.ws_connect(
+                URL(f"{base}{api.API_PREFIX}/events{query}", encoded=True),
+                headers={"Authorization": f"Bearer {token}"},
+                heartbeat=_PING_EVERY,
+                max_msg_size=_MAX_EVENT,
+            )
+        except aiohttp.WSServerHandshakeError as refusal:
+            if refusal.status in _UNAUTHORISED:
+                raise WrongApiToken from refusal
+            raise NodeAway(data=self._data) from refusal
+        except (aiohttp.ClientError, OSError) as problem:
+            raise NodeAway(data=self._data) from problem
+        return EventStream(socket, self._data)
+
+    # --- how ---
+
+    def _where(self) -> tuple[str, str]:
+        """URL and token of the node that runs now."""
+        try:
+            base = (self._data / api.ENDPOINT_FILE).read_text(encoding="utf-8").strip().rstrip("/")
+            token = (self._data / api.TOKEN_FILE).read_text(encoding="utf-8").strip()
+        except (FileNotFoundError, NotADirectoryError):
+            raise NodeAway(data=self._data) from None
+        except OSError as problem:
+            raise DataUnreadable(data=self._data, detail=problem.strerror) from problem
+        except UnicodeDecodeError:
+            raise DataUnreadable(data=self._data, detail="its files are not a node's") from None
+        return base, token
+
+    async def _call(
+        self, method: str, path: str, answer: type[T], body: object = None, *, query: dict[str, str] | None = None
+    ) -> T:
+        base, token = self._where()
+        headers = {"Authorization": f"Bearer {token}"}
+        try:
+            tail = "?" + urlencode(query) if query else ""
+            content = None if body is None else msgspec.json.encode(body)
+        except UnicodeEncodeError:
+            raise BadInput(detail="a word of it is not UTF-8") from None
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            url = URL(f"{base}{api.API_PREFIX}{path}{tail}", encoded=True)
+            async with self._session.request(
+                method, url, data=content, headers=headers, allow_redirects=False
+            ) as response:
+                return _decoded(response.status, await response.read(), response.headers.get("Retry-After"), answer)
+        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL, aiohttp.ConnectionTimeoutError) as problem:
+            raise NodeAway(data=self._data) from problem
+        except (aiohttp.ClientError, OSError) as problem:
+            raise (Unavailable() if method == "GET" else FateUnknown()) from problem
+
+
+def _segment(user: str) -> str:
+    """A name as one segment of a path; what cannot be one is nobody's name either."""
+    if not user or "/" in user or user in (".", ".."):
+        raise UnknownUser(username=user)
+    try:
+        return quote(user, safe="")
+    except UnicodeEncodeError:
+        raise BadInput(detail="a word of it is not UTF-8") from None
+
+
+def _decoded(status: int, content: bytes, retry_after: str | None, answer: type[T]) -> T:
+    try:
+        if status < _HTTP_ERROR:
+            return msgspec.json.decode(content, type=answer)
+        error = msgspec.json.decode(content, type=ErrorAnswer)
+    except msgspec.DecodeError as problem:
+        raise RemoteError(code=f"HTTP status {status}, not as documented") from problem
+    wait = float(retry_after) if retry_after and retry_after.isdecimal() else None
+    raise TelegraphError.received(error.error, error.message, wait)

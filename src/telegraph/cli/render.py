@@ -1,0 +1,195 @@
+"""What the command line shows for people to read. Pure: structs in, text out.
+
+Names and message texts come from other people. Nothing of them reaches the terminal that could steer it: control
+characters, escape sequences and characters that turn the reading direction are shown as visible stand-ins.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import datetime, tzinfo
+
+import msgspec
+
+from telegraph.protocol.node_api import AccountState, Message, MessageState, NodeStatus, Person
+
+TICKS: dict[MessageState, str] = {
+    "pending": "…",
+    "delivered": "✓",
+    "read": "✓✓",
+    "failed": "✗ failed",
+    "cancelled": "✗ cancelled",
+}
+
+_C0_PICTURES = 0x2400
+_DELETE = 0x7F
+_WANTED_FORMATS = frozenset("\u200c\u200d\u200e\u200f\u061c")
+"""Invisible, but harmless and part of how Persian, Arabic, Hebrew and joined emoji are written."""
+_FLAG_TAGS = range(0xE0020, 0xE0080)
+_TAB = "    "
+
+
+def visible(text: str) -> str:
+    """The text on one line with nothing in it that steers a terminal."""
+    return "".join(_shown(character) for character in text.replace("\t", _TAB))
+
+
+def visible_lines(text: str) -> list[str]:
+    """The text's lines, each :func:`visible`; at least one."""
+    return [visible(line) for line in text.replace("\r\n", "\n").split("\n")]
+
+
+def _shown(character: str) -> str:
+    code = ord(character)
+    kind = unicodedata.category(character)
+    if code < ord(" "):
+        return chr(_C0_PICTURES + code)
+    if code == _DELETE:
+        return "␡"
+    if kind in ("Cc", "Cs", "Zl", "Zp") or (kind == "Cf" and not _is_wanted(character)):
+        return f"\\u{code:04x}"
+    return character
+
+
+def _is_wanted(character: str) -> bool:
+    return character in _WANTED_FORMATS or ord(character) in _FLAG_TAGS
+
+
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
+
+
+def to_json(value: object) -> str:
+    """A struct or list of structs as JSON on one line.
+
+    JSON escapes C0 controls itself; the others that could steer a terminal are escaped too, which changes no value.
+    """
+    plain = msgspec.json.encode(value).decode()
+    return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", plain)
+
+
+def width(text: str) -> int:
+    """Columns that the text takes on a terminal: wide East Asian characters two, combining marks none."""
+    return sum(_columns(character) for character in text)
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+
+
+def padded(text: str, columns: int) -> str:
+    """The text with spaces behind it up to so many columns."""
+    return text + " " * (columns - width(text))
+
+
+def local(timestamp: str, zone: tzinfo | None) -> datetime | None:
+    """An RFC 3339 time in a zone (None: this machine's), or None if it is no such time."""
+    try:
+        return datetime.fromisoformat(timestamp).astimezone(zone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def clock(timestamp: str, zone: tzinfo | None) -> str:
+    """Hours and minutes."""
+    when = local(timestamp, zone)
+    return when.strftime("%H:%M") if when else "--:--"
+
+
+def moment(timestamp: str, zone: tzinfo | None) -> str:
+    """Day, hours and minutes."""
+    when = local(timestamp, zone)
+    return when.strftime("%Y-%m-%d %H:%M") if when else visible(timestamp)
+
+
+def day(timestamp: str, zone: tzinfo | None) -> str:
+    """The day as a heading."""
+    when = local(timestamp, zone)
+    return f"— {when:%A}, {when.day} {when:%B} {when.year} —" if when else "—"
+
+
+def message_lines(message: Message, zone: tzinfo | None, columns: int = 0, *, tick: bool = True) -> list[str]:
+    """``20:14  alice  Hello  ✓``, further lines of the text below its first.
+
+    ``columns`` is the width of the widest name around. ``tick`` is for messages of one's own only.
+    """
+    name = padded(visible("you" if message.mine else message.sender), columns)
+    head = f"{clock(message.timestamp, zone)}  {name}  "
+    first, *others = visible_lines(message.text)
+    lines = [head + first, *(" " * width(head) + line for line in others)]
+    if message.late:
+        lines[-1] += "  (late)"
+    if message.mine and tick:
+        lines[-1] += f"  {TICKS[message.state]}"
+    return lines
+
+
+def name_columns(messages: Iterable[Message]) -> int:
+    """The width of the widest name."""
+    return max((width(visible("you" if message.mine else message.sender)) for message in messages), default=0)
+
+
+def messages_text(messages: Sequence[Message], zone: tzinfo | None, empty: str) -> str:
+    """Messages under headings of their days; ``empty`` if there are none."""
+    if not messages:
+        return empty
+    columns, heading = name_columns(messages), ""
+    lines: list[str] = []
+    for message in messages:
+        today = day(message.timestamp, zone)
+        if today != heading:
+            lines += ["", today] if lines else [today]
+            heading = today
+        lines += message_lines(message, zone, columns)
+    return "\n".join(lines)
+
+
+def presence(status: str, last_seen: str | None, zone: tzinfo | None) -> str:
+    """``online``, or when somebody was last seen."""
+    if status == "online":
+        return "online"
+    return f"last seen {moment(last_seen, zone)}" if last_seen else "offline"
+
+
+def people_text(people: Sequence[Person], zone: tzinfo | None, empty: str) -> str:
+    """One person a line; ``empty`` if there is nobody."""
+    columns = max((width(visible(person.username)) for person in people), default=0)
+    return (
+        "\n".join(
+            f"{'●' if person.status == 'online' else '○'} {padded(visible(person.username), columns)}  "
+            f"{presence(person.status, person.last_seen, zone)}"
+            for person in people
+        )
+        or empty
+    )
+
+
+ACCOUNT_WORDS: dict[AccountState, str] = {
+    "none": "nobody yet; make an account with: telegraph register NAME",
+    "locked": "logged out",
+    "online": "online",
+    "offline": "no manager answers; messages to people you know still go",
+}
+
+
+def status_text(status: NodeStatus) -> str:
+    """A line for each thing worth knowing about a node."""
+    words = ACCOUNT_WORDS[status.account]
+    account = f"{visible(status.username)} ({words})" if status.username else words
+    managers = [f"{visible(manager.url)}{' (current)' if manager.current else ''}" for manager in status.managers]
+    rows = [
+        ("Account", account),
+        *zip(["Managers", *[""] * len(managers)], managers or ["none known"], strict=False),
+        ("Reached at", visible(status.peer_address or "not announced")),
+        ("Waiting", f"{count(status.pending, 'message')} to go out"),
+        ("Unread", count(status.unread, "message")),
+        ("Local API", visible(status.api_url)),
+        ("Version", visible(status.version)),
+    ]
+    return "\n".join(f"{padded(title, 10)}  {value}" for title, value in rows)
+
+
+def count(number: int, thing: str) -> str:
+    """``1 message``, ``2 messages``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

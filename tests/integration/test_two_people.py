@@ -1,69 +1,11 @@
 """alice and bob on real processes: a manager, two nodes, the command line, and what a crash leaves."""
 
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from telegraph.testing.processes import Finished, RunningProcess, start_manager, start_node, telegraph
-
-PASSWORD = "correct horse battery"
+from telegraph.testing.processes import PASSWORD, RealTelegraph, start_manager, telegraph
 
 
-class Organisation:
-    """A manager, and nodes by name, each in a directory of its own."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.manager = start_manager(root / "manager")
-        self.nodes: dict[str, RunningProcess] = {}
-
-    @property
-    def url(self) -> str:
-        assert self.manager.match is not None
-        return self.manager.match["url"]
-
-    def start(self, name: str) -> None:
-        self.nodes[name] = start_node(self.root / name, self.url, self.root / "manager" / "ca.pem")
-
-    def say(self, name: str, *words: str) -> Finished:
-        return telegraph(*words, "--data", self.root / name, "--format", "json", password=PASSWORD)
-
-    def ask(self, name: str, *words: str) -> Any:
-        finished = self.say(name, *words)
-        assert finished.code == 0, finished.err
-        return finished.json
-
-    def join(self, name: str) -> None:
-        self.start(name)
-        self.ask(name, "register", name)
-
-    def close(self) -> None:
-        for process in (*self.nodes.values(), self.manager):
-            process.kill()
-
-
-@pytest.fixture
-def org(tmp_path: Path) -> Iterator[Organisation]:
-    organisation = Organisation(tmp_path)
-    yield organisation
-    organisation.close()
-
-
-def eventually(what: Callable[[], bool], within: float = 15.0) -> None:
-    """Waits until something is so; each look is a real command, which paces the loop."""
-    deadline = time.monotonic() + within
-    while not what():
-        assert time.monotonic() < deadline, "it did not become so in time"
-
-
-def states(org: Organisation, name: str, other: str) -> list[str]:
-    return [message["state"] for message in org.ask(name, "history", other)]
-
-
-def test_a_message_goes_from_alice_to_bob_and_the_tick_comes_back(org: Organisation) -> None:
+def test_a_message_goes_from_alice_to_bob_and_the_tick_comes_back(org: RealTelegraph) -> None:
     org.join("alice")
     org.join("bob")
 
@@ -71,46 +13,46 @@ def test_a_message_goes_from_alice_to_bob_and_the_tick_comes_back(org: Organisat
 
     assert sent["to"] == "bob"
     assert sent["state"] in ("pending", "delivered")
-    eventually(lambda: states(org, "alice", "bob") == ["delivered"])
+    org.eventually(lambda: org.states("alice", "bob") == ["delivered"])
     (received,) = org.ask("bob", "inbox")
     assert (received["id"], received["from"], received["text"]) == (sent["id"], "alice", "Hello Bob!")
     assert org.ask("bob", "read", "alice") == {"marked": 1}
-    eventually(lambda: states(org, "alice", "bob") == ["read"])
+    org.eventually(lambda: org.states("alice", "bob") == ["read"])
     assert org.ask("bob", "inbox") == []
 
 
-def test_a_message_to_somebody_who_is_away_waits_and_goes_out_at_their_return(org: Organisation) -> None:
+def test_a_message_to_somebody_who_is_away_waits_and_goes_out_at_their_return(org: RealTelegraph) -> None:
     org.join("alice")
     org.join("bob")
     org.ask("alice", "send", "bob", "first")
-    eventually(lambda: states(org, "alice", "bob") == ["delivered"])
+    org.eventually(lambda: org.states("alice", "bob") == ["delivered"])
     org.nodes["bob"].kill()
 
     org.ask("alice", "send", "bob", "are you there?")
-    assert states(org, "alice", "bob") == ["delivered", "pending"]
+    assert org.states("alice", "bob") == ["delivered", "pending"]
 
     org.start("bob")
-    eventually(lambda: states(org, "alice", "bob") == ["delivered", "delivered"])
+    org.eventually(lambda: org.states("alice", "bob") == ["delivered", "delivered"])
     assert [message["text"] for message in org.ask("bob", "history", "alice")] == ["first", "are you there?"]
 
 
-def test_people_who_know_each_other_chat_on_while_the_manager_is_away(org: Organisation) -> None:
+def test_people_who_know_each_other_chat_on_while_the_manager_is_away(org: RealTelegraph) -> None:
     org.join("alice")
     org.join("bob")
     org.ask("alice", "send", "bob", "we know each other")
-    eventually(lambda: states(org, "alice", "bob") == ["delivered"])
+    org.eventually(lambda: org.states("alice", "bob") == ["delivered"])
 
     org.manager.kill()
 
     org.ask("bob", "send", "alice", "who needs managers?")
-    eventually(lambda: [message["state"] for message in org.ask("bob", "history", "alice")][-1] == "delivered")
-    eventually(lambda: bool(org.ask("alice", "status")["account"] == "offline"))
+    org.eventually(lambda: [message["state"] for message in org.ask("bob", "history", "alice")][-1] == "delivered")
+    org.eventually(lambda: bool(org.ask("alice", "status")["account"] == "offline"))
     refused = org.say("alice", "send", "carol", "hi")
     assert refused.code == 3
     assert "manager" in refused.err
 
 
-def test_a_session_outlives_the_nodes_and_the_managers_restart(org: Organisation) -> None:
+def test_a_session_outlives_the_nodes_and_the_managers_restart(org: RealTelegraph) -> None:
     org.join("alice")
     port = org.url.rsplit(":", 1)[1]
     assert org.nodes["alice"].stop() == 0
@@ -119,10 +61,10 @@ def test_a_session_outlives_the_nodes_and_the_managers_restart(org: Organisation
     org.manager = start_manager(org.root / "manager", "--port", port)
     org.start("alice")
 
-    eventually(lambda: bool(org.ask("alice", "status")["account"] == "online"))
+    org.eventually(lambda: bool(org.ask("alice", "status")["account"] == "online"))
 
 
-def test_logging_out_ends_it_at_once_and_logging_in_again_goes_on(org: Organisation) -> None:
+def test_logging_out_ends_it_at_once_and_logging_in_again_goes_on(org: RealTelegraph) -> None:
     org.join("alice")
     org.join("bob")
     org.ask("bob", "logout")
@@ -132,11 +74,11 @@ def test_logging_out_ends_it_at_once_and_logging_in_again_goes_on(org: Organisat
 
     org.ask("bob", "login", "bob")
 
-    eventually(lambda: states(org, "alice", "bob") == ["delivered"])
+    org.eventually(lambda: org.states("alice", "bob") == ["delivered"])
 
 
 @pytest.mark.timeout(180)
-def test_a_hundred_messages_each_way_survive_a_crash_in_the_middle(org: Organisation) -> None:
+def test_a_hundred_messages_each_way_survive_a_crash_in_the_middle(org: RealTelegraph) -> None:
     org.join("alice")
     org.join("bob")
     for number in range(3):
@@ -151,9 +93,9 @@ def test_a_hundred_messages_each_way_survive_a_crash_in_the_middle(org: Organisa
     expected_a, expected_b = [f"a{number}" for number in range(100)], [f"b{number}" for number in range(100)]
 
     def all_there() -> bool:
-        return states(org, "alice", "bob") == states(org, "bob", "alice") == ["delivered"] * 200
+        return org.states("alice", "bob") == org.states("bob", "alice") == ["delivered"] * 200
 
-    eventually(all_there, within=60)
+    org.eventually(all_there, within=60)
     at_alice = [message["text"] for message in org.ask("alice", "history", "bob")]
     at_bob = [message["text"] for message in org.ask("bob", "history", "alice")]
     assert at_alice == at_bob
@@ -163,10 +105,10 @@ def test_a_hundred_messages_each_way_survive_a_crash_in_the_middle(org: Organisa
 
     org.ask("bob", "read", "alice")
     org.ask("alice", "read", "bob")
-    eventually(lambda: states(org, "alice", "bob") == states(org, "bob", "alice") == ["read"] * 200)
+    org.eventually(lambda: org.states("alice", "bob") == org.states("bob", "alice") == ["read"] * 200)
 
 
-def pour(org: Organisation, sender: str, recipient: str, letter: str, first: int, last: int) -> None:
+def pour(org: RealTelegraph, sender: str, recipient: str, letter: str, first: int, last: int) -> None:
     """Sends a row of messages through the live conversation's line mode, one a line."""
     lines = "".join(f"{letter}{number}\n" for number in range(first, last))
     finished = telegraph("chat", recipient, "--data", org.root / sender, stdin=lines, password=PASSWORD)

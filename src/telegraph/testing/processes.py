@@ -7,11 +7,17 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 READY_WITHIN = 30.0
 STOPPED_WITHIN = 15.0
+
+PASSWORD = "correct horse battery"
+"""Everybody's, in these tests."""
+
 COMMAND_WITHIN = 60.0
 
 
@@ -130,3 +136,63 @@ def telegraph(*arguments: str | Path, password: str | None = None, stdin: str | 
         timeout=COMMAND_WITHIN,
     )
     return Finished(done.returncode, done.stdout, done.stderr)
+
+
+class RealTelegraph:
+    """A manager and people's nodes, all real processes, each with a data directory below ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        """Starts the manager."""
+        self.root = root
+        self.manager = start_manager(root / "manager")
+        self.nodes: dict[str, RunningProcess] = {}
+
+    @property
+    def url(self) -> str:
+        """Where the manager is."""
+        assert self.manager.match is not None  # noqa: S101 - it is ready
+        return self.manager.match["url"]
+
+    def start(self, name: str) -> None:
+        """Starts somebody's node."""
+        self.nodes[name] = start_node(self.root / name, self.url, self.root / "manager" / "ca.pem")
+
+    def say(self, name: str, *words: str) -> Finished:
+        """Runs one command of the command line on somebody's node."""
+        return telegraph(*words, "--data", self.root / name, "--format", "json", password=PASSWORD)
+
+    def ask(self, name: str, *words: str) -> Any:
+        """Runs a command that must succeed: what it printed as JSON."""
+        finished = self.say(name, *words)
+        if finished.code:
+            raise AssertionError(finished.err)
+        return finished.json
+
+    def token(self, name: str) -> str:
+        """The token of somebody's local API."""
+        return (self.root / name / "api-token").read_text().strip()
+
+    def api(self, name: str) -> str:
+        """Where somebody's local API is."""
+        return (self.root / name / "api-endpoint").read_text().strip()
+
+    def states(self, name: str, other: str) -> list[str]:
+        """The states of all messages of a conversation, in order."""
+        return [message["state"] for message in self.ask(name, "history", other)]
+
+    def eventually(self, what: Callable[[], bool], within: float = 15.0) -> None:
+        """Waits until something is so; each look is a real command, which paces the loop."""
+        deadline = time.monotonic() + within
+        while not what():
+            if time.monotonic() > deadline:
+                raise AssertionError("it did not become so in time")
+
+    def join(self, name: str) -> None:
+        """Starts somebody's node and makes their account."""
+        self.start(name)
+        self.ask(name, "register", name)
+
+    def close(self) -> None:
+        """Kills everything."""
+        for process in (*self.nodes.values(), self.manager):
+            process.kill()

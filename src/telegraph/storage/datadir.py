@@ -27,9 +27,12 @@ class DataDirectory:
             raise DataUnreadable(data=path, detail=problem.strerror) from problem
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as problem:
+        except BlockingIOError as problem:
             os.close(self._lock)
             raise DataInUse(data=path) from problem
+        except OSError as problem:  # a file system without locks
+            os.close(self._lock)
+            raise DataUnreadable(data=path, detail=problem.strerror) from problem
 
     def release(self) -> None:
         """Gives up the claim; may be called again."""
@@ -39,7 +42,10 @@ class DataDirectory:
 
 
 def write_private(path: Path, content: str) -> None:
-    """Writes a file that only its owner can read (0600); a reader sees the old content or the new, nothing between."""
+    """Writes a file that only its owner can read (0600), durably.
+
+    A reader sees the old content or the new, nothing between.
+    """
     temporary = path.with_name(path.name + ".new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -47,3 +53,8 @@ def write_private(path: Path, content: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)  # the new name, too, survives a power cut
+    finally:
+        os.close(folder)

@@ -1,8 +1,7 @@
 """Opening a SQLite database with a versioned schema.
 
-The schema is a folder of files ``0001_name.sql``, ``0002_…`` inside the package that owns the database; each is
-run once, in
-order, in one transaction with the new version number (``PRAGMA user_version``).
+The schema is a folder of files ``0001_name.sql``, ``0002_…`` inside the package that owns the database; each is run
+once, in order, in one transaction with the new version number (``PRAGMA user_version``).
 """
 
 import sqlite3
@@ -25,11 +24,13 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA busy_timeout=5000")
     except sqlite3.Error as problem:
+        raise DataUnreadable(data=path, detail=str(problem)) from problem
+    try:
+        for setting in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {setting}")
+    except sqlite3.Error as problem:
+        connection.close()
         raise DataUnreadable(data=path, detail=str(problem)) from problem
     return connection
 
@@ -42,16 +43,23 @@ def migrate(connection: sqlite3.Connection, package: str, path: Path) -> None:
         DataUnreadable: a step failed; the database is as it was before that step.
     """
     steps = schema_steps(package)
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(steps):
-        raise NewerSchema(data=path.parent)
-    for number, script in enumerate(steps[version:], start=version + 1):
+    while (version := _version(connection)) < len(steps):
+        number = version + 1
         try:
-            connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version={number};\nCOMMIT;")
+            connection.executescript(f"BEGIN IMMEDIATE;\n{steps[version]}\nPRAGMA user_version={number};\nCOMMIT;")
         except sqlite3.Error as problem:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            if _version(connection) >= number:  # another process was quicker; the step is done
+                continue
             raise DataUnreadable(data=path.parent, detail=f"schema step {number} failed ({problem})") from problem
+    if version > len(steps):
+        raise NewerSchema(data=path.parent)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def schema_steps(package: str) -> list[str]:

@@ -5,16 +5,30 @@ A commit costs one fsync however much is in it, so jobs that arrive while one ru
 """
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any, Generic, TypeVar
 
 from telegraph.errors import DataUnreadable
 from telegraph.storage.schema import Connect
 
 T = TypeVar("T")
+
+_DISK_FAILED = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+"""Result codes (https://sqlite.org/rescode.html) that are no fault of a job: nobody's writes can be trusted then."""
 
 MAX_BATCH = 1024
 """Jobs in one commit at most, so that the first of them does not wait for ever."""
@@ -33,7 +47,9 @@ class _Job(Generic[T]):
     def settle(self) -> None:
         if self.future.done():  # its caller was cancelled; what it wrote is committed all the same
             return
-        if self.error is not None:
+        if isinstance(self.error, StopIteration):  # which no future takes; see PEP 479
+            self.future.set_exception(RuntimeError("the job raised StopIteration"))
+        elif self.error is not None:
             self.future.set_exception(self.error)
         else:
             self.future.set_result(self.result)  # type: ignore[arg-type]
@@ -102,7 +118,7 @@ class Writer:
                 try:
                     job.result = job.work(self._connection)
                 except BaseException as error:
-                    if not self._connection.in_transaction:  # SQLite itself rolled everything back
+                    if _disk_failed(error) or not self._connection.in_transaction:  # SQLite may have rolled all back
                         raise
                     job.error = error
                     execute("ROLLBACK TO job")
@@ -113,21 +129,25 @@ class Writer:
 
     def _give_up(self, batch: list[_Job[Any]], error: Exception) -> None:
         if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):  # the disk that failed us may fail here too; this thread must not
+                self._connection.execute("ROLLBACK")
         for job in batch:
             job.error = DataUnreadable(data="-", detail=f"nothing was written ({error})")
             job.error.__cause__ = error
 
 
+def _disk_failed(error: BaseException) -> bool:
+    """Whether SQLite says that the disk failed; the low byte is the primary result code."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK_FAILED
+
+
 def _settle(batch: list[_Job[Any]]) -> None:
-    """Wakes the callers, in order; one wake-up of the loop for the whole batch."""
-    loop = batch[0].loop
+    """Wakes the callers, in order; one wake-up of a loop for all its neighbours in the batch."""
+    for loop, jobs in groupby(batch, key=lambda job: job.loop):
+        with contextlib.suppress(RuntimeError):  # the loop ended without waiting; nobody is left to tell
+            loop.call_soon_threadsafe(_settle_all, list(jobs))
 
-    def settle_all() -> None:
-        for job in batch:
-            job.settle()
 
-    try:
-        loop.call_soon_threadsafe(settle_all)
-    except RuntimeError:  # the loop ended without waiting; nobody is left to tell
-        return
+def _settle_all(jobs: list[_Job[Any]]) -> None:
+    for job in jobs:
+        job.settle()

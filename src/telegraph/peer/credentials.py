@@ -37,6 +37,8 @@ def client_context(credentials: Credentials) -> ssl.SSLContext:
 def renew(context: ssl.SSLContext, credentials: Credentials) -> None:
     """Lets a context show other credentials from its next connection on; what it trusted, it goes on to trust.
 
+    The key must be of the same kind as before: OpenSSL keeps one identity for each kind.
+
     Raises:
         ssl.SSLError: they are malformed or do not belong together.
     """

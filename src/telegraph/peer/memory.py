@@ -22,6 +22,9 @@ from telegraph.protocol.identity import Holder
 
 log = structlog.get_logger(__name__)
 
+_HANDLER_TIMEOUT = 1.0
+"""Seconds that a link's handler has to end after its endpoint was closed, as over TLS."""
+
 
 class Clock(Protocol):
     """Where waiting happens; :class:`telegraph.testing.clock.FakeClock` is one."""
@@ -202,7 +205,10 @@ class MemoryEndpoint:
         self._network.detach(self)
         for link in list(self._links):
             await link.close()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=_HANDLER_TIMEOUT)
+            for task in late:
+                task.cancel()
 
     def accept(self, link: "MemoryLink") -> None:
         """Somebody dialled."""

@@ -1,0 +1,325 @@
+"""The client commands, run as the script runs them, against a node that answers over real HTTP."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from telegraph.cli import passwords
+from telegraph.cli.account import password, register
+from telegraph.cli.main import telegraph
+from telegraph.errors import Busy, ManagerAway, NameTaken, NotLoggedIn, TelegraphError, UnknownUser
+from telegraph.protocol.invites import Invite
+from telegraph.protocol.node_api import ENDPOINT_FILE, TOKEN_FILE
+
+if TYPE_CHECKING:
+    from tests.unit.cli.conftest import Cli, FakeNode
+
+SECRET = {"TELEGRAPH_PASSWORD": "correct horse"}
+CLIENT_COMMANDS = [
+    "register",
+    "login",
+    "logout",
+    "password",
+    "status",
+    "people",
+    "send",
+    "inbox",
+    "history",
+    "read",
+    "chat",
+]
+
+
+# --- account ---
+
+
+def test_registering_makes_the_account_and_logs_in(cli: "Cli", node: "FakeNode") -> None:
+    ran = cli("register", "dora", env=SECRET)
+    assert (ran.code, ran.out, ran.err) == (0, "You are dora, and online.\n", "")
+    assert node.bodies[-1] == (
+        "POST",
+        "/api/v1/account",
+        {"username": "dora", "password": "correct horse", "invite": None},
+    )
+
+
+def test_a_provisional_name_says_so(cli: "Cli", node: "FakeNode") -> None:
+    assert node.username == "alice"
+    assert "provisional" in cli("register", "zoe", env=SECRET).out
+
+
+def test_an_invite_is_a_code_or_the_whole_link(cli: "Cli", node: "FakeNode") -> None:
+    link = Invite(("https://m:8000",), "ab" * 32, "the-code").link()
+    for given in ("the-code", link):
+        assert cli("register", "dora", "--invite", given, env=SECRET).code == 0
+        assert node.bodies[-1][2]["invite"] == "the-code"
+
+
+def test_a_link_that_is_none_is_refused_before_anything_is_asked(cli: "Cli", node: "FakeNode") -> None:
+    ran = cli("register", "dora", "--invite", "https://example.org/join", env=SECRET)
+    assert ran.code == 4
+    assert "telegraph://" in ran.err
+    assert node.bodies == []
+
+
+def test_login_gives_the_account_as_json(cli: "Cli", node: "FakeNode") -> None:
+    ran = cli("login", "alice", "--format", "json", env=SECRET)
+    assert ran.json() == {"user_id": "id-alice", "username": "alice", "account": "online", "provisional": False}
+    assert node.username == "alice"
+
+
+def test_a_wrong_password_is_one_sentence_and_exit_code_4(cli: "Cli", node: "FakeNode") -> None:
+    ran = cli("login", "alice", "--format", "json", env={"TELEGRAPH_PASSWORD": "wrong one"})
+    assert (ran.code, ran.out) == (4, "")
+    assert ran.err == "telegraph: The name or the password is wrong.\n"
+    assert "wrong one" not in ran.err
+    assert node.username == "alice"
+
+
+def test_logging_out(cli: "Cli", node: "FakeNode") -> None:
+    assert cli("logout").out == "You are logged out.\n"
+    assert node.username is None
+    assert cli("logout").code == 4
+
+
+def test_the_password_is_changed_from_files(cli: "Cli", node: "FakeNode", tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"correct horse\n")
+    (tmp_path / "new").write_bytes("battery stäple ".encode() + b"\r\n")
+    ran = cli("password", "--password-file", str(tmp_path / "old"), "--new-password-file", str(tmp_path / "new"))
+    assert (ran.code, ran.out) == (0, "The password is changed.\n")
+    assert node.passwords["alice"] == "battery stäple "
+
+
+def test_the_password_is_changed_from_the_environment(cli: "Cli", node: "FakeNode") -> None:
+    assert cli("password", env=SECRET | {"TELEGRAPH_NEW_PASSWORD": "battery staple"}).code == 0
+    assert node.passwords["alice"] == "battery staple"
+
+
+@pytest.mark.parametrize("arguments", [("register", "dora"), ("login", "alice"), ("password",)])
+def test_without_terminal_and_without_password_it_is_one_sentence_and_exit_code_2(
+    cli: "Cli", node: "FakeNode", arguments: tuple[str, ...]
+) -> None:
+    ran = cli(*arguments, stdin=b"correct horse\n")
+    assert ran.code == 2
+    assert ran.err.count("\n") == 1
+    assert "TELEGRAPH_PASSWORD" in ran.err
+    assert "--password-file" in ran.err
+    assert node.bodies == []
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_password_file_that_cannot_be_used_is_said(cli: "Cli", tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    ran = cli("login", "alice", "--password-file", str(file))
+    assert ran.code == 2
+    assert str(file) in ran.err
+
+
+def test_on_a_terminal_the_password_is_asked_for_hidden_and_a_new_one_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, object, object]] = []
+
+    def prompt(text: str, *, hide_input: bool, confirmation_prompt: bool, **_: object) -> str:
+        asked.append((text, hide_input, confirmation_prompt))
+        return "typed"
+
+    monkeypatch.delenv("TELEGRAPH_PASSWORD", raising=False)
+    monkeypatch.setattr(click, "prompt", prompt)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    assert passwords.password_from("Password", "TELEGRAPH_PASSWORD", None, "--password-file") == "typed"
+    passwords.password_from("New password", "TELEGRAPH_PASSWORD", None, "--password-file", confirm=True)
+    assert asked == [("Password", True, False), ("New password", True, True)]
+
+
+def test_no_option_takes_a_password_itself() -> None:
+    for command in (register, password):
+        for parameter in command.params:
+            if "password" in (parameter.name or ""):
+                assert isinstance(parameter.type, click.Path), parameter.name
+
+
+def test_status_shows_the_node(cli: "Cli", node: "FakeNode") -> None:
+    assert "Account     alice (online)" in cli("status").out
+    node.username = None
+    ran = cli("status", "--format", "json")
+    assert ran.code == 0
+    assert ran.json()["account"] == "none"
+    assert ran.json()["managers"][0] == {"url": "https://m1:8000", "current": True}
+
+
+# --- people and messages ---
+
+
+def test_people_are_found_by_how_their_names_begin(cli: "Cli", node: "FakeNode") -> None:
+    assert [person["username"] for person in cli("people", "bo", "--format", "json").json()] == ["bob"]
+    assert len(cli("people", "--format", "json").json()) == len(node.people)
+    assert cli("people", "b&c=é").out == "Nobody's name begins with b&c=é.\n"
+    assert "● bob" in cli("people").out
+    node.people = []
+    assert cli("people").out == "Nobody is online.\n"
+
+
+def test_words_are_joined_and_the_message_is_printed_as_an_object(cli: "Cli", node: "FakeNode") -> None:
+    ran = cli("send", "bob", "Hello", "there,", "界", "--format", "json")
+    assert ran.code == 0
+    sent = ran.json()
+    assert (sent["from"], sent["to"], sent["text"], sent["state"]) == ("alice", "bob", "Hello there, 界", "pending")
+    assert sent["id"] == node.messages[0].id
+
+
+def test_for_people_a_sent_message_is_one_line(cli: "Cli", node: "FakeNode") -> None:
+    assert cli("send", "bob", "--", "-5", "degrees").out == "… pending, to bob\n"
+    assert node.messages[0].text == "-5 degrees"
+
+
+def test_a_dash_reads_the_text_from_standard_input(cli: "Cli", node: "FakeNode") -> None:
+    assert cli("send", "bob", "-", stdin="two\nlïnes\n".encode()).code == 0
+    assert node.messages[0].text == "two\nlïnes"
+
+
+def test_standard_input_that_is_no_text_is_refused(cli: "Cli", node: "FakeNode") -> None:
+    ran = cli("send", "bob", "-", stdin=b"\xff\xfe")
+    assert ran.code == 4
+    assert "UTF-8" in ran.err
+    assert node.messages == []
+
+
+@pytest.mark.parametrize("arguments", [("send", "bob", "\udcff"), ("send", "\udcff", "x"), ("history", "\udcff")])
+def test_words_that_are_no_text_are_refused(cli: "Cli", node: "FakeNode", arguments: tuple[str, ...]) -> None:
+    ran = cli(*arguments)
+    assert ran.code == 4
+    assert "UTF-8" in ran.err
+    assert node.bodies == []
+
+
+def test_an_option_that_does_not_exist_is_wrong_use_and_nothing_is_sent(cli: "Cli", node: "FakeNode") -> None:
+    assert cli("send", "bob", "hi", "--dta", "elsewhere").code == 2
+    assert cli("send", "bob").code == 2
+    assert cli("history", "bob", "--limit", "0").code == 2
+    assert node.bodies == []
+
+
+def test_the_inbox_shows_what_is_unread_and_marks_nothing(cli: "Cli", node: "FakeNode") -> None:
+    assert cli("inbox").out == "Nothing unread.\n"
+    node.receive("bob", "one")
+    node.receive("carol", "seen", read=True)
+    node.receive("carol", "two")
+    assert [message["text"] for message in cli("inbox", "--format", "json").json()] == ["one", "two"]
+    assert "carol  two" in cli("inbox").out
+    assert [message.read for message in node.messages] == [False, True, False]
+
+
+def test_history_is_whole_and_oldest_first_over_several_pages(
+    cli: "Cli", node: "FakeNode", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telegraph.cli.client.PAGE", 3)
+    for number in range(8):
+        node.receive("bob", f"message {number}")
+    node.receive("carol", "elsewhere")
+    everything = [message["text"] for message in cli("history", "bob", "--format", "json").json()]
+    assert everything == [f"message {number}" for number in range(8)]
+    for limit in (1, 3, 4, 8, 100):
+        ran = cli("history", "bob", "--limit", str(limit), "--format", "json")
+        assert [message["text"] for message in ran.json()] == everything[-limit:]
+
+
+def test_history_has_every_field_of_a_message(cli: "Cli", node: "FakeNode") -> None:
+    node.wrote("bob", "hi")
+    (message,) = cli("history", "bob", "--format", "json").json()
+    assert {"id", "from", "to", "text", "state", "timestamp", "status", "read"} <= set(message)
+    assert "you  hi  ✓✓" in cli("history", "bob").out
+    assert cli("history", "carol").out == "No messages with carol yet.\n"
+
+
+def test_reading_marks_and_says_how_many(cli: "Cli", node: "FakeNode") -> None:
+    node.receive("bob", "one")
+    node.receive("bob", "two")
+    assert cli("read", "bob", "--format", "json").json() == {"marked": 2}
+    assert cli("read", "bob").out == "0 messages from bob marked as read.\n"
+
+
+@pytest.mark.parametrize("user", ["nobody", "a/b", "..", "a?limit=1", "%2e", "Ü 界"])
+def test_a_name_that_nobody_has_is_refused_whatever_is_in_it(cli: "Cli", node: "FakeNode", user: str) -> None:
+    ran = cli("history", user)
+    assert ran.code == 4
+    assert ran.err == f"telegraph: Nobody here is called {user}; check the spelling.\n"
+    assert node.messages == []
+
+
+def test_what_other_people_write_does_not_reach_the_terminal_raw(cli: "Cli", node: "FakeNode") -> None:
+    node.receive("bob", "\x1b]0;owned\x07\x9b2J\u202e")
+    for arguments in (("inbox",), ("history", "bob"), ("inbox", "--format", "json"), ("chat", "bob")):
+        out = cli(*arguments).out
+        assert "owned" in out
+        assert not set(out) & set("\x1b\x07\x9b\u202e")
+
+
+# --- nodes that are away, and answers that are none ---
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("inbox",), ("send", "bob", "hi"), ("chat", "bob")])
+def test_without_a_node_it_is_said_how_to_start_one(cli: "Cli", data: Path, arguments: tuple[str, ...]) -> None:
+    ran = cli(*arguments)
+    assert ran.code == 3
+    assert ran.err == f"telegraph: No node is running for {data}; start one with: telegraph node run --data {data}\n"
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:1", "", "what is this", "ftp://127.0.0.1"])
+def test_an_endpoint_that_leads_nowhere_is_a_node_away(cli: "Cli", data: Path, endpoint: str) -> None:
+    (data / ENDPOINT_FILE).write_text(endpoint, encoding="utf-8")
+    (data / TOKEN_FILE).write_text("x", encoding="utf-8")
+    assert cli("status").code == 3
+    assert cli("chat", "bob").code == 3
+
+
+def test_files_that_are_no_nodes_are_said(cli: "Cli", data: Path) -> None:
+    (data / ENDPOINT_FILE).write_bytes(b"\xff")
+    assert cli("status").code == 5
+    (data / ENDPOINT_FILE).unlink()
+    (data / ENDPOINT_FILE).mkdir()
+    assert cli("status").code == 5
+
+
+def test_the_option_counts_more_than_the_environment(cli: "Cli", node: "FakeNode", tmp_path: Path) -> None:
+    assert cli("status", "--data", str(tmp_path)).code == 3
+    assert cli("status", "--data", str(node.data), env={"TELEGRAPH_DATA": str(tmp_path)}).code == 0
+
+
+def test_a_wrong_token_is_refused(cli: "Cli", node: "FakeNode") -> None:
+    (node.data / TOKEN_FILE).write_text("another", encoding="utf-8")
+    assert cli("status").code == 4
+    assert cli("chat", "bob").code == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ManagerAway(), 3),
+        (NotLoggedIn(), 4),
+        (UnknownUser(username="x"), 4),
+        (NameTaken(username="x"), 4),
+        (Busy(), 4),
+        (TelegraphError(), 1),
+    ],
+)
+def test_what_the_node_refuses_is_its_own_sentence_in_english(
+    cli: "Cli", node: "FakeNode", error: TelegraphError, code: int
+) -> None:
+    node.failing = error
+    for arguments in (("people",), ("send", "bob", "hi"), ("inbox", "--format", "json")):
+        ran = cli(*arguments)
+        assert (ran.code, ran.out, ran.err) == (code, "", f"telegraph: {error}\n")
+
+
+def test_helps_have_examples_and_the_shared_options() -> None:
+    for name in CLIENT_COMMANDS:
+        text = CliRunner().invoke(telegraph, [name, "--help"]).output
+        assert "Example" in text, name
+        assert f"telegraph {name}" in text, name
+        assert "--data" in text, name
+        assert "--format" in text, name

@@ -19,13 +19,14 @@ Status = Literal["online", "offline"]
 
 
 class RegisterRequest(msgspec.Struct, forbid_unknown_fields=False):
-    """``POST /register``."""
+    """``POST /register``. A call that is repeated with the same random ``request_id`` succeeds again."""
 
     username: Username
     password: Password
     ip: Host
     port: Port
     invite: str | None = None
+    request_id: Annotated[str, Meta(min_length=16, max_length=64)] | None = None
 
 
 class LoginRequest(msgspec.Struct):

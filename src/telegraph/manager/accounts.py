@@ -1,0 +1,362 @@
+"""Accounts: register, log in, log out, change the password.
+
+Each is one transaction of the directory under conditions (compare-and-set), tried again a bounded number of times if
+somebody else was quicker. What concerns one user is also serialised by a lock, so that within one manager it rarely is.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from telegraph.directory import records
+from telegraph.directory.port import Delete, Directory, Entry, Put, Unchanged
+from telegraph.directory.records import Account, NameClaim, Presence, Session
+from telegraph.errors import Conflict, FateUnknown, NameTaken, NotLoggedIn, WrongCredentials
+from telegraph.manager.announcement import Announcement, announcement, check_signature
+from telegraph.manager.attendance import TRIES, Attendance
+from telegraph.manager.ca import CertificateAuthority
+from telegraph.manager.invites import Registration, admit
+from telegraph.manager.locks import UserLocks
+from telegraph.manager.moment import Clock, Moment
+from telegraph.manager.passwords import Passwords, login_bytes
+from telegraph.manager.presence import first_presence, placed, put_offline, put_online
+from telegraph.manager.ratelimit import FailureLimit, Key
+from telegraph.manager.sessions import Caller, new_token, new_user_id
+from telegraph.protocol.addresses import Address
+from telegraph.protocol.manager_api import LoginRequest, RegisterRequest
+from telegraph.protocol.names import check_password, check_username, name_key
+
+MAX_PLAIN_SESSIONS: Final = 64
+"""Sessions without a device that one user may have; the oldest ends when another is added."""
+
+_MAX_KEY: Final = 128
+
+_Sessions = list[tuple[Entry, Session]]
+EndReason = Literal["logged_out", "logged_in_elsewhere", "password_changed"]
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """Sessions that have just ended.
+
+    ``device`` is where the device was that one of them belonged to, if it must hear of it, and ``device_hash`` which.
+    """
+
+    user_id: str
+    username: str
+    token_hashes: tuple[str, ...]
+    reason: EndReason
+    device: Address | None = None
+    device_hash: str = ""
+
+
+class LoggedInUser(msgspec.Struct, frozen=True):
+    """A log-in's outcome; ``certificate`` is PEM, None without a signing request."""
+
+    account: Account
+    token: str
+    counter: int
+    certificate: str | None
+
+
+class _Wish(msgspec.Struct, frozen=True):
+    """What a log-in asks for, checked; ``device_key`` and ``certificate`` come from a signing request, if any."""
+
+    said: Announcement
+    device_key: bytes | None
+    certificate: str | None
+
+    @property
+    def device(self) -> bool:
+        return self.device_key is not None
+
+
+class AccountSettings(msgspec.Struct, frozen=True):
+    """What of the manager's settings concerns accounts."""
+
+    registration: Registration
+    certificate_lifetime: timedelta
+
+
+class Accounts:
+    """See the module. ``on_ended`` is told of ended sessions after the directory has forgotten them."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        attendance: Attendance,
+        locks: UserLocks,
+        passwords: Passwords,
+        failures: FailureLimit,
+        ca: CertificateAuthority,
+        clock: Clock,
+        settings: AccountSettings,
+    ) -> None:
+        self._directory = directory
+        self._attendance = attendance
+        self._locks = locks
+        self._passwords = passwords
+        self._failures = failures
+        self._ca = ca
+        self._clock = clock
+        self._settings = settings
+        self.on_ended: Callable[[Ended], None] = lambda _ended: None
+
+    # --- register ---
+
+    async def register(self, request: RegisterRequest) -> Account:
+        """Makes an account; a repeated request with the same id finds its own.
+
+        Raises:
+            IllegalName, IllegalPassword, IllegalAddress: what was given cannot be used.
+            RegistrationClosed, InviteNeeded, IllegalInvite: the user may not register.
+            NameTaken: somebody has that name.
+            Busy: too many log-ins at once.
+            FateUnknown: it is not known whether it was done.
+        """
+        shown, password = check_username(request.username), check_password(request.password)
+        said = announcement(request.ip, request.port, None, None)
+        own = await self._own_earlier(shown, password, request.request_id)
+        if own is not None:
+            return own
+        await admit(self._directory, self._settings.registration, request.invite)  # before the costly hash
+        account = Account(
+            user_id=new_user_id(),
+            username=shown,
+            password_hash=await self._passwords.hash(password),
+            created=self._clock().text,
+            request_id=request.request_id or new_user_id(),
+        )
+        for _ in range(TRIES):
+            if await self._create(account, said, request.invite):
+                return account
+            own = await self._own_earlier(shown, password, request.request_id)
+            if own is not None:
+                return own
+        raise Conflict
+
+    async def _create(self, account: Account, said: Announcement, invite: str | None) -> bool:
+        admission = await admit(self._directory, self._settings.registration, invite)
+        claim, place = records.name_record_key(account.username), records.account_key(account.user_id)
+        conditions = [Unchanged(claim, 0), Unchanged(place, 0), *admission.conditions]
+        writes = [
+            Put(claim, records.encode(NameClaim(account.user_id))),
+            Put(place, records.encode(account)),
+            Put(records.presence_key(account.user_id), records.encode(first_presence(said, self._clock()))),
+            *admission.writes,
+        ]
+        try:
+            return await self._directory.commit(conditions, writes) is not None
+        except FateUnknown:
+            if await self._directory.get(place) is not None:  # its random id says whose work it is
+                return True
+            raise
+
+    async def _own_earlier(self, username: str, password: bytes, request_id: str | None) -> Account | None:
+        """The account that the same request made before, None if the name is free.
+
+        Raises:
+            NameTaken: the name belongs to another request.
+        """
+        found = await self._by_name(username)
+        if found is None:
+            return None
+        account = records.decode(found.value, Account)
+        repeated = request_id is not None and request_id == account.request_id
+        if repeated and await self._passwords.matches(password, account.password_hash):
+            return account
+        raise NameTaken(username=username)
+
+    async def _by_name(self, username: str) -> Entry | None:
+        claim = await self._directory.get(records.name_record_key(username))
+        if claim is None:
+            return None
+        return await self._directory.get(records.account_key(records.decode(claim.value, NameClaim).user_id))
+
+    # --- log in ---
+
+    async def log_in(self, request: LoginRequest, remote: str) -> LoggedInUser:
+        """Starts a session. One with a signing request ends the user's earlier sessions of that kind.
+
+        Args:
+            request: as it came.
+            remote: the caller's IP address, for the limit of failures.
+
+        Raises:
+            IllegalPassword, IllegalAddress, IllegalCsr, BadSignature, StaleCounter: what was given cannot be used.
+            WrongCredentials: wrong name or password, which of them is not said.
+            RateLimited: too many failures.
+            Busy: too many log-ins at once.
+        """
+        password = login_bytes(request.password)
+        said = announcement(request.ip, request.port, request.counter, request.signature)
+        key = None if request.csr is None else self._ca.device_key(request.csr)
+        account = await self._authenticate(request.username, password, remote)
+        wish = _Wish(said, key, self._certificate(request.csr, account))
+        async with self._locks.of(account.user_id):
+            for _ in range(TRIES):
+                done = await self._start_session(account, wish)
+                if done is not None:
+                    return done
+        raise Conflict
+
+    async def _authenticate(self, username: str, password: bytes, remote: str) -> Account:
+        found = await self._by_name(username)
+        account = None if found is None else records.decode(found.value, Account)
+        await self._verify(username, password, account.password_hash if account else None, remote)
+        if account is None:
+            raise WrongCredentials
+        return account
+
+    async def _verify(self, username: str, password: bytes, stored: str | None, remote: str) -> None:
+        key: Key = (name_key(username)[:_MAX_KEY], remote)
+        begun = self._clock()
+        self._failures.begin(key, begun)
+        try:
+            right = await self._passwords.matches(password, stored)
+        except BaseException:
+            self._failures.forgive(key, begun)  # nobody learned anything
+            raise
+        if not right:
+            raise WrongCredentials
+        self._failures.forgive(key, begun)
+
+    async def _start_session(self, verified: Account, wish: _Wish) -> LoggedInUser | None:
+        """One try; None if the directory changed meanwhile."""
+        now = self._clock()
+        account, unchanged = await self._unchanged_password(verified)
+        sessions = await self._sessions(account.user_id)
+        known, presence_unchanged = await self._attendance.read(account.user_id)
+        presence = _presence_after(known, wish, account, sessions, now)
+        ending = _displaced(sessions, by_device=wish.device)
+        token = new_token(account.user_id)
+        session = Session(device=wish.device, created=now.text)
+        updated = replace(account, device_key=wish.device_key) if wish.device_key else account
+        writes: list[Put | Delete] = [
+            Put(records.session_key(account.user_id, records.secret_hash(token)), records.encode(session)),
+            *_put(presence_unchanged.key, presence),
+            *(Delete(entry.key) for entry, _ in ending),
+        ]
+        if wish.device:  # written even if it stays the same: two such log-ins at once must not both go through
+            writes.append(Put(unchanged.key, records.encode(updated)))
+        if await self._directory.commit([unchanged, presence_unchanged], writes) is None:
+            return None
+        self._attendance.live.attach(account.user_id, now)
+        moved = account.device_key is not None and wish.device_key not in (None, account.device_key)
+        self._tell(account, ending, "logged_in_elsewhere", Address(known.host, known.port) if moved else None)
+        return LoggedInUser(updated, token, (presence or known).counter, wish.certificate)
+
+    async def _unchanged_password(self, verified: Account) -> tuple[Account, Unchanged]:
+        """The account as it is now, if it still has the password that was checked."""
+        entry = await self._directory.get(records.account_key(verified.user_id))
+        account = None if entry is None else records.decode(entry.value, Account)
+        if entry is None or account is None or account.password_hash != verified.password_hash:
+            raise WrongCredentials
+        return account, Unchanged(entry.key, entry.revision)
+
+    def _certificate(self, csr: str | None, account: Account) -> str | None:
+        if csr is None:
+            return None
+        return self._ca.sign_device(csr, account.user_id, self._clock().utc, self._settings.certificate_lifetime)
+
+    # --- end sessions ---
+
+    async def log_out(self, caller: Caller) -> None:
+        """Ends the caller's session. The user is offline at once, unless it was a plain one beside a device's."""
+        async with self._locks.of(caller.user_id):
+            for _ in range(TRIES):
+                sessions = await self._sessions(caller.user_id)
+                known, unchanged = await self._attendance.read(caller.user_id)
+                stays = any(session.device for entry, session in sessions if entry.key != caller.alive.key)
+                now = self._clock()
+                record = None if stays else put_offline(known, now.text)
+                writes: list[Put | Delete] = [Delete(caller.alive.key), *_put(unchanged.key, record)]
+                if await self._directory.commit([caller.alive, unchanged], writes) is not None:
+                    break
+                await self._attendance.require_alive(caller)
+            else:
+                raise Conflict
+            if not stays:
+                self._attendance.live.leave(caller.user_id)
+        self.on_ended(Ended(caller.user_id, caller.username, (caller.token_hash,), "logged_out"))
+
+    async def change_password(self, caller: Caller, old: str, new: str, remote: str) -> None:
+        """Changes the caller's password and ends the user's other sessions.
+
+        Raises:
+            IllegalPassword: the new one cannot be used.
+            WrongCredentials: the old one is wrong.
+            RateLimited, Busy: see :meth:`log_in`.
+            NotLoggedIn: the session ended meanwhile.
+        """
+        old_bytes, new_bytes = login_bytes(old), check_password(new)
+        entry = await self._directory.get(records.account_key(caller.user_id))
+        if entry is None:
+            raise NotLoggedIn
+        verified = records.decode(entry.value, Account)
+        await self._verify(caller.username, old_bytes, verified.password_hash, remote)
+        password_hash = await self._passwords.hash(new_bytes)
+        async with self._locks.of(caller.user_id):
+            for _ in range(TRIES):
+                if await self._store_password(caller, verified, password_hash):
+                    return
+        raise Conflict
+
+    async def _store_password(self, caller: Caller, verified: Account, password_hash: str) -> bool:
+        account, unchanged = await self._unchanged_password(verified)
+        others = [pair for pair in await self._sessions(caller.user_id) if pair[0].key != caller.alive.key]
+        known, _ = await self._attendance.read(caller.user_id)
+        done = await self._directory.commit(
+            [unchanged, caller.alive],
+            [
+                Put(unchanged.key, records.encode(replace(account, password_hash=password_hash))),
+                *(Delete(entry.key) for entry, _ in others),
+            ],
+        )
+        if done is None:
+            await self._attendance.require_alive(caller)
+            return False
+        self._tell(account, others, "password_changed", Address(known.host, known.port))
+        return True
+
+    async def _sessions(self, user_id: str) -> _Sessions:
+        entries = (await self._directory.scan(records.sessions_of(user_id))).entries
+        return [(entry, records.decode(entry.value, Session)) for entry in entries]
+
+    def _tell(self, account: Account, ending: _Sessions, reason: EndReason, device: Address | None) -> None:
+        if ending:
+            hashes = tuple(_hash_of(entry) for entry, _ in ending)
+            device_hash = next((_hash_of(entry) for entry, session in ending if session.device), "")
+            ended = Ended(
+                account.user_id, account.username, hashes, reason, device if device_hash else None, device_hash
+            )
+            self.on_ended(ended)
+
+
+def _put(key: str, record: Presence | None) -> list[Put]:
+    return [] if record is None else [Put(key, records.encode(record))]
+
+
+def _presence_after(
+    known: Presence, wish: _Wish, account: Account, sessions: _Sessions, now: Moment
+) -> Presence | None:
+    """Where the user is after a log-in: messages go to the device, not to whoever else asks something by a session."""
+    check_signature(wish.said, account.user_id, wish.device_key or account.device_key)
+    if not wish.device and any(session.device for _, session in sessions):
+        return put_online(known, now)
+    return placed(known, wish.said, now, new_device=wish.device_key not in (None, account.device_key))
+
+
+def _hash_of(entry: Entry) -> str:
+    return entry.key.rsplit("/", 1)[1]
+
+
+def _displaced(sessions: _Sessions, *, by_device: bool) -> _Sessions:
+    """Which sessions a new one ends: a device's the earlier devices', a plain one the oldest beyond the limit."""
+    rivals = [pair for pair in sessions if pair[1].device == by_device]
+    if by_device:
+        return rivals
+    rivals.sort(key=lambda rival: rival[1].created)
+    return rivals[: max(0, len(rivals) + 1 - MAX_PLAIN_SESSIONS)]

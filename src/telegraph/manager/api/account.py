@@ -1,0 +1,137 @@
+"""``/register``, ``/login``, ``/password``, ``/logout``."""
+
+from typing import Any
+
+from litestar import Request, post
+
+from telegraph.errors import (
+    BadSignature,
+    BodyTooLarge,
+    Busy,
+    Conflict,
+    IllegalAddress,
+    IllegalCsr,
+    IllegalInvite,
+    IllegalName,
+    IllegalPassword,
+    InviteNeeded,
+    MalformedBody,
+    NameTaken,
+    NotLoggedIn,
+    RateLimited,
+    RegistrationClosed,
+    StaleCounter,
+    UnsupportedMedia,
+    WrongCredentials,
+)
+from telegraph.manager.api.bodies import StrictJson
+from telegraph.manager.api.language import sentence
+from telegraph.manager.api.refusals import answers
+from telegraph.manager.api.session import TheCaller, TheCore, TheLanguage, needs_session, remote_of
+from telegraph.protocol.manager_api import (
+    Answer,
+    LoggedIn,
+    LoginRequest,
+    PasswordRequest,
+    Registered,
+    RegisterRequest,
+)
+
+_BODY = (MalformedBody, BodyTooLarge, UnsupportedMedia)
+
+
+@post(
+    "/register",
+    dto=StrictJson,
+    return_dto=None,
+    responses=answers(
+        *_BODY,
+        IllegalName,
+        IllegalPassword,
+        IllegalAddress,
+        RegistrationClosed,
+        InviteNeeded,
+        IllegalInvite,
+        NameTaken,
+        Conflict,
+        Busy,
+    ),
+)
+async def register(data: RegisterRequest, core: TheCore, language: TheLanguage) -> Registered:
+    """Makes an account. It is offline until its first log-in."""
+    account = await core.accounts.register(data)
+    return Registered(message=sentence("registered", language), user_id=account.user_id, username=account.username)
+
+
+@post(
+    "/login",
+    status_code=200,
+    dto=StrictJson,
+    return_dto=None,
+    responses=answers(
+        *_BODY,
+        IllegalPassword,
+        IllegalAddress,
+        IllegalCsr,
+        WrongCredentials,
+        BadSignature,
+        StaleCounter,
+        Conflict,
+        RateLimited,
+        Busy,
+    ),
+)
+async def login(data: LoginRequest, core: TheCore, language: TheLanguage, request: Request[Any, Any, Any]) -> LoggedIn:
+    """Starts a session; the user is online at the given address.
+
+    With a certificate signing request the session belongs to that device, gets it a certificate, and ends the session
+    of the device before.
+    """
+    done = await core.accounts.log_in(data, remote_of(request))
+    return LoggedIn(
+        message=sentence("logged_in", language),
+        token=done.token,
+        user_id=done.account.user_id,
+        username=done.account.username,
+        ca=core.ca_pem,
+        heartbeat_interval=core.settings.heartbeat_interval,
+        offline_after=core.settings.offline_after,
+        site=core.settings.site,
+        counter=done.counter,
+        certificate=done.certificate,
+        managers=[core.url],
+    )
+
+
+@post(
+    "/password",
+    status_code=200,
+    dto=StrictJson,
+    return_dto=None,
+    guards=[needs_session],
+    security=[{"session": []}],
+    responses=answers(*_BODY, IllegalPassword, WrongCredentials, NotLoggedIn, Conflict, RateLimited, Busy),
+)
+async def password(
+    data: PasswordRequest, core: TheCore, caller: TheCaller, language: TheLanguage, request: Request[Any, Any, Any]
+) -> Answer:
+    """Changes the caller's password; all other sessions of the user end."""
+    await core.accounts.change_password(caller, data.old, data.new, remote_of(request))
+    await core.attendance.seen(caller)
+    return Answer(message=sentence("password", language))
+
+
+@post(
+    "/logout",
+    status_code=200,
+    guards=[needs_session],
+    security=[{"session": []}],
+    responses=answers(NotLoggedIn, Conflict),
+)
+async def logout(core: TheCore, caller: TheCaller, language: TheLanguage) -> Answer:
+    """Ends the session; the user is offline at once."""
+    await core.accounts.log_out(caller)
+    return Answer(message=sentence("logged_out", language))
+
+
+HANDLERS = [register, login, password, logout]

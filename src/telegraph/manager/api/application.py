@@ -1,0 +1,70 @@
+"""The whole of what a manager answers, as one ASGI application."""
+
+import time
+from typing import Any, Final
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from telegraph.manager.api import account, service, users
+from telegraph.manager.api.bodies import require_json
+from telegraph.manager.api.events import Events
+from telegraph.manager.api.openapi import config
+from telegraph.manager.api.refusals import handlers
+from telegraph.manager.api.session import dependencies, state_of
+from telegraph.manager.core import Core
+from telegraph.manager.metrics import Metrics
+
+MAX_BODY_BYTES: Final = 1024 * 1024
+
+
+def rest_application(core: Core) -> Litestar:
+    """The REST calls."""
+    return Litestar(
+        [*account.HANDLERS, *users.HANDLERS, *service.HANDLERS],
+        dependencies=dependencies(),
+        exception_handlers=handlers(),
+        before_request=require_json,
+        request_max_body_size=MAX_BODY_BYTES,
+        openapi_config=config(),
+        state=State(state_of(core)),
+        logging_config=None,
+        debug=False,
+    )
+
+
+class Application:
+    """REST calls to Litestar, WebSockets to the event stream; counts requests."""
+
+    def __init__(self, core: Core) -> None:
+        self._rest: ASGIApp = rest_application(core)
+        self._events = Events(core)
+        self._metrics = core.metrics
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """One connection or request."""
+        if scope["type"] == "websocket":
+            await self._events(scope, receive, send)
+        elif scope["type"] == "http":
+            await _counted(self._rest, self._metrics, scope, receive, send)
+
+
+async def _counted(app: ASGIApp, metrics: Metrics, scope: Scope, receive: Receive, send: Send) -> None:
+    status, begun = 500, time.perf_counter()
+
+    async def watching_send(message: Message) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+        await send(message)
+
+    try:
+        await app(scope, receive, watching_send)
+    finally:
+        route = str(scope.get("path_template") or "none")
+        method = str(scope["method"]) if scope["method"] in _METHODS else "other"  # type: ignore[typeddict-item]
+        metrics.count_request(method, route, status, time.perf_counter() - begun)
+
+
+_METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"))

@@ -1,0 +1,77 @@
+"""Who calls: the bearer token of a request, checked before its body is read."""
+
+from typing import Annotated, Any, Final
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.di import Provide
+from litestar.handlers import BaseRouteHandler
+from litestar.params import Dependency
+
+from telegraph.errors import Language, NotLoggedIn
+from telegraph.manager.api.language import language_of
+from telegraph.manager.core import Core
+from telegraph.manager.sessions import Caller, find_caller
+
+TheCore = Annotated[Core, Dependency(skip_validation=True)]
+TheCaller = Annotated[Caller, Dependency(skip_validation=True)]
+TheLanguage = Annotated[Language, Dependency(skip_validation=True)]
+
+_CALLER: Final = "telegraph_caller"
+_CORE: Final = "telegraph_core"
+
+
+def bearer(authorization: str) -> str:
+    """The token in an Authorization header.
+
+    Raises:
+        NotLoggedIn: there is none.
+    """
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise NotLoggedIn
+    return token.strip()
+
+
+async def needs_session(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Litestar guard of calls that need a session.
+
+    Raises:
+        NotLoggedIn: no session, or one that has ended.
+    """
+    core: Core = connection.app.state[_CORE]
+    token = bearer(connection.headers.get("authorization", ""))
+    connection.state[_CALLER] = await find_caller(core.directory, token)
+
+
+def _caller(request: Request[Any, Any, Any]) -> Caller:
+    caller: Caller = request.state[_CALLER]
+    return caller
+
+
+def _core(request: Request[Any, Any, Any]) -> Core:
+    core: Core = request.app.state[_CORE]
+    return core
+
+
+def _language(request: Request[Any, Any, Any]) -> Language:
+    return language_of(request.headers.get("accept-language", ""))
+
+
+def remote_of(request: Request[Any, Any, Any]) -> str:
+    """The caller's IP address."""
+    return request.client.host if request.client else ""
+
+
+def state_of(core: Core) -> dict[str, Any]:
+    """The Litestar state that the dependencies read."""
+    return {_CORE: core}
+
+
+def dependencies() -> dict[str, Provide]:
+    """What handlers can ask for: ``core``, ``caller`` (behind :func:`needs_session` only) and ``language``."""
+    return {
+        "core": Provide(_core, sync_to_thread=False),
+        "caller": Provide(_caller, sync_to_thread=False),
+        "language": Provide(_language, sync_to_thread=False),
+    }

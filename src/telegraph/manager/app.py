@@ -1,0 +1,266 @@
+"""A manager as a whole: puts the parts together, starts and stops them."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import structlog
+
+from telegraph.directory import records
+from telegraph.directory.records import Presence
+from telegraph.directory.sqlite import SqliteDirectory
+from telegraph.errors import DataUnreadable
+from telegraph.manager.accounts import Accounts, AccountSettings, Ended
+from telegraph.manager.api.application import Application
+from telegraph.manager.attendance import Attendance
+from telegraph.manager.background import keep_running
+from telegraph.manager.ca import CA_FILE, CertificateAuthority
+from telegraph.manager.clock import read_clock
+from telegraph.manager.core import Core
+from telegraph.manager.feed import Feed
+from telegraph.manager.invites import store_registration
+from telegraph.manager.locks import UserLocks
+from telegraph.manager.metrics import Metrics
+from telegraph.manager.notify import Notifier, Reason
+from telegraph.manager.passwords import Passwords
+from telegraph.manager.people import People
+from telegraph.manager.places import (
+    DIRECTORY_FILE,
+    ENDPOINT_FILE,
+    advertised,
+    certificate_hosts,
+    load_or_create_ca,
+    load_or_create_id,
+    url_of,
+)
+from telegraph.manager.presence import LiveUsers
+from telegraph.manager.ratelimit import FailureLimit
+from telegraph.manager.responder import bind, respond
+from telegraph.manager.server import Identity, Server, server_context
+from telegraph.manager.settings import ManagerSettings
+from telegraph.manager.streams import Hub
+from telegraph.manager.sweep import sweep
+from telegraph.peer.credentials import renew
+from telegraph.protocol.addresses import Address
+from telegraph.protocol.discovery import Active
+from telegraph.protocol.manager_events import SessionEnded
+from telegraph.protocol.version import __version__
+from telegraph.storage.datadir import DataDirectory, write_private
+
+log = structlog.get_logger(__name__)
+
+_LONGEST_SLEEP: Final = 3600.0
+"""Seconds between looks at the wall clock, which a suspended machine finds far ahead."""
+
+
+class Manager:
+    """One identity manager. Use it as an async context manager, or :meth:`start` and :meth:`stop` it.
+
+    Attributes (after the start):
+        url: how nodes are to call it.
+        port: its TCP port.
+        udp_port: its UDP port.
+        ca_path: the organisation's CA certificate file.
+        fingerprint: the CA's SHA-256, 64 hex digits.
+    """
+
+    url: str
+    port: int
+    udp_port: int
+    ca_path: Path
+    fingerprint: str
+
+    def __init__(self, settings: ManagerSettings) -> None:
+        self.settings = settings
+        self._clock = read_clock
+        self._running = contextlib.AsyncExitStack()
+        self._stopping = asyncio.Event()
+
+    # --- life ---
+
+    async def start(self) -> None:
+        """Starts; returns when it answers. Whatever fails, nothing is left behind.
+
+        Raises:
+            CannotStart: see its subclasses.
+            IllegalAddress: what is to be advertised is no address.
+        """
+        self.settings.check()
+        async with contextlib.AsyncExitStack() as starting:
+            await self._start(starting)
+            self._running = starting.pop_all()
+        log.info("manager_started", url=self.url, udp_port=self.udp_port)
+
+    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        data, ca, manager_id = self._claim(stack)
+        directory = SqliteDirectory(data / DIRECTORY_FILE)
+        stack.push_async_callback(directory.close)
+        listening, answering = self._bind(stack)
+        identity = Identity(ca, manager_id, certificate_hosts(self.settings), self.settings.certificate_lifetime)
+        now = self._clock()
+        credentials = identity.issue(now.utc)
+        self._notifier = Notifier(credentials)
+        stack.push_async_callback(self._notifier.close)
+        await store_registration(directory, self.settings.registration)
+        core = self._core = await self._assemble(directory, ca, stack)
+        context = None if self.settings.insecure_http else server_context(credentials)
+        feed = Feed(directory, core.people, core.hub, (await directory.scan(records.REGISTRATION)).revision)
+        self._in_background(stack, "feed", feed.follow)
+        self._in_background(stack, "sweep", lambda: sweep(core.attendance, self._clock, self._expired))
+        self._in_background(stack, "certificate", lambda: self._keep_certificate(identity, now.utc, context))
+        responder = await respond(answering, self._active(ca))
+        stack.callback(responder.close)
+        await self._serve(stack, Server(Application(core), context), listening)
+        write_private(data / ENDPOINT_FILE, self.url + "\n")
+        stack.callback((data / ENDPOINT_FILE).unlink, missing_ok=True)
+
+    async def stop(self) -> None:
+        """Stops; what was acknowledged is on disk. May be called again."""
+        self._stopping.set()
+        await self._running.aclose()
+
+    async def serve_forever(self) -> None:
+        """Returns when somebody called :meth:`request_stop` or :meth:`stop`."""
+        await self._stopping.wait()
+
+    def request_stop(self) -> None:
+        """Lets :meth:`serve_forever` return."""
+        self._stopping.set()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    # --- parts ---
+
+    def _claim(self, stack: contextlib.AsyncExitStack) -> tuple[Path, CertificateAuthority, str]:
+        data = self.settings.data
+        claim = DataDirectory(data)
+        stack.callback(claim.release)
+        try:
+            data.chmod(0o700)
+        except OSError as problem:
+            raise DataUnreadable(data=data, detail=problem.strerror) from problem
+        try:
+            ca = load_or_create_ca(data, self._clock())
+        except OSError as problem:
+            raise DataUnreadable(data=data, detail=problem.strerror) from problem
+        self.ca_path, self.fingerprint = data / CA_FILE, ca.fingerprint
+        return data, ca, load_or_create_id(data)
+
+    def _bind(self, stack: contextlib.AsyncExitStack) -> tuple[socket.socket, socket.socket]:
+        listening = bind(socket.SOCK_STREAM, self.settings.host, self.settings.port, "--port")
+        stack.callback(listening.close)
+        answering = bind(socket.SOCK_DGRAM, self.settings.host, self.settings.udp_port, "--udp-port")
+        stack.callback(answering.close)
+        self.port, self.udp_port = listening.getsockname()[1], answering.getsockname()[1]
+        self.url = url_of(self.settings, self.port)
+        return listening, answering
+
+    async def _assemble(
+        self, directory: SqliteDirectory, ca: CertificateAuthority, stack: contextlib.AsyncExitStack
+    ) -> Core:
+        settings, locks, live = self.settings, UserLocks(), LiveUsers(self.settings.offline_after)
+        attendance = Attendance(directory, live, locks, self._clock)
+        await attendance.load()
+        passwords = Passwords(settings.bcrypt_cost)
+        stack.callback(passwords.close)
+        accounts = Accounts(
+            directory,
+            attendance,
+            locks,
+            passwords,
+            FailureLimit(settings.login_failures_per_minute),
+            ca,
+            self._clock,
+            AccountSettings(settings.registration, settings.certificate_lifetime),
+        )
+        accounts.on_ended = self._ended
+        hub, metrics = Hub(), Metrics()
+        metrics.watch("users_online", "Users who are online", lambda: len(live))
+        metrics.watch("event_streams", "Open event streams", lambda: len(hub))
+        return Core(
+            settings=settings,
+            directory=directory,
+            accounts=accounts,
+            attendance=attendance,
+            people=People(directory, live),
+            hub=hub,
+            metrics=metrics,
+            ca_pem=ca.pem,
+            url=self.url,
+        )
+
+    def _active(self, ca: CertificateAuthority) -> Active:
+        """The full answer to discovery; without a known address of its own, the asker uses the one that answered."""
+        where = advertised(self.settings, self.port)
+        url = self.url if where else ""
+        return Active("active", self.port, site=self.settings.site, url=url, ca=ca.fingerprint, version=__version__)
+
+    async def _serve(self, stack: contextlib.AsyncExitStack, server: Server, listening: socket.socket) -> None:
+        serving = asyncio.create_task(server.serve([listening]))
+
+        async def end() -> None:
+            server.should_exit = True
+            await asyncio.gather(serving, return_exceptions=True)
+
+        stack.push_async_callback(end)
+        serving.add_done_callback(lambda _task: self._stopping.set())
+        await server.ready(serving)
+
+    def _in_background(self, stack: contextlib.AsyncExitStack, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        task = asyncio.create_task(keep_running(name, work))
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        stack.push_async_callback(end)
+
+    async def _keep_certificate(self, identity: Identity, issued: datetime, context: ssl.SSLContext | None) -> None:
+        """Issues the manager's certificate anew in time; connections that are open go on under the old one."""
+        while True:
+            left = (identity.renew_at(issued) - self._clock().utc).total_seconds()
+            if left > 0:
+                await asyncio.sleep(min(left, _LONGEST_SLEEP))
+                continue
+            issued = self._clock().utc
+            credentials = identity.issue(issued)
+            if context is not None:
+                renew(context, credentials)
+            self._notifier.replace_credentials(credentials)
+            log.info("certificate_renewed")
+
+    # --- telling nodes ---
+
+    def _ended(self, ended: Ended) -> None:
+        farewell = SessionEnded(ended.reason)
+        with_stream = {token_hash for token_hash in ended.token_hashes if self._core.hub.end(token_hash, farewell)}
+        if ended.device is not None and ended.device_hash not in with_stream:
+            self._disconnect(ended.device, ended.user_id, ended.username, "session_ended")
+
+    async def _expired(self, user_id: str, known: Presence) -> None:
+        self._core.metrics.marked_offline.inc()
+        user = await self._core.people.by_id(user_id)
+        if user is not None and user.device_key is not None:  # without a device there is no node to be told
+            self._disconnect(Address(known.host, known.port), user_id, user.username, "inactive")
+
+    def _disconnect(self, address: Address, user_id: str, username: str, reason: Reason) -> None:
+        telling = self._notifier.tell(address, user_id, username, reason)
+        if telling is not None:
+            telling.add_done_callback(self._count_disconnect)
+
+    def _count_disconnect(self, telling: "asyncio.Task[bool]") -> None:
+        if not telling.cancelled():
+            self._core.metrics.disconnects.labels(str(telling.result()).lower()).inc()

@@ -1,0 +1,26 @@
+"""Everything that a manager's API works with, in one place."""
+
+from dataclasses import dataclass
+
+from telegraph.directory.port import Directory
+from telegraph.manager.accounts import Accounts
+from telegraph.manager.attendance import Attendance
+from telegraph.manager.metrics import Metrics
+from telegraph.manager.people import People
+from telegraph.manager.settings import ManagerSettings
+from telegraph.manager.streams import Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """A running manager without its sockets; ``url`` is how it wants to be called, ``ca_pem`` the organisation's CA."""
+
+    settings: ManagerSettings
+    directory: Directory
+    accounts: Accounts
+    attendance: Attendance
+    people: People
+    hub: Hub
+    metrics: Metrics
+    ca_pem: str
+    url: str

@@ -1,0 +1,58 @@
+"""From the directory's watch to the event streams: whoever changed, in whatever way, is shown to those who watch them.
+
+It hears of every commit, this manager's own and (once there are several) other managers', so nothing else has to tell.
+"""
+
+from typing import Final
+
+import structlog
+
+from telegraph.directory import records
+from telegraph.directory.port import Change, Directory, HistoryGone
+from telegraph.manager.people import People
+from telegraph.manager.streams import Hub
+
+log = structlog.get_logger(__name__)
+
+_TELLING: Final = (records.ACCOUNTS, records.PRESENCES)
+
+
+class Feed:
+    """Follows the directory from a revision on, endlessly."""
+
+    def __init__(self, directory: Directory, people: People, hub: Hub, after: int) -> None:
+        self._directory = directory
+        self._people = people
+        self._hub = hub
+        self._after = after
+        self._told = ("", 0)
+
+    async def follow(self) -> None:
+        """Publishes until the directory closes; may be called again after an error, and then leaves nothing out."""
+        try:
+            async for change in self._directory.watch("", after=self._after):
+                await self._publish(change)
+                self._after = change.revision - 1  # the rest of this commit is still to come
+        except HistoryGone:
+            log.warning("feed_behind", after=self._after)
+            self._after = (await self._directory.scan(records.REGISTRATION)).revision
+            for user_id in self._hub.watched:
+                await self._show(user_id)
+
+    async def _publish(self, change: Change) -> None:
+        user_id = changed_user(change.key)
+        if user_id is None or self._told == (user_id, change.revision):
+            return
+        self._told = (user_id, change.revision)
+        await self._show(user_id)
+
+    async def _show(self, user_id: str) -> None:
+        if self._hub.is_watched(user_id):
+            user = await self._people.by_id(user_id)
+            if user is not None:
+                self._hub.publish(user)
+
+
+def changed_user(key: str) -> str | None:
+    """Whose account or presence a key of the directory is, None if neither."""
+    return next((key.removeprefix(prefix) for prefix in _TELLING if key.startswith(prefix)), None)

@@ -1,0 +1,71 @@
+"""What can be set about a manager."""
+
+import ipaddress
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from telegraph.errors import CannotStart, InsecureOffLoopback
+from telegraph.manager.invites import Registration
+from telegraph.manager.passwords import DEFAULT_COST, check_cost
+
+
+class ManagerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of one manager. Times are seconds.
+
+    Attributes:
+        data: its data directory, made if need be.
+        host: the address it listens on.
+        port: TCP port of the API; 0 is any free one.
+        udp_port: UDP port of discovery; 0 is any free one.
+        site: name of the site it belongs to.
+        advertise: ``HOST[:PORT]`` under which others reach it, if that is not ``host``.
+        insecure_http: plain HTTP, on loopback only.
+        registration: who may register.
+        heartbeat_interval: how often nodes are asked to show that they live.
+        offline_after: silence after which a user is offline.
+        certificate_lifetime: of device certificates and of the manager's own.
+        bcrypt_cost: other than 12 only in tests.
+        login_failures_per_minute: per name and address; 0 is no limit.
+        metrics_token: bearer token that may read ``/metrics`` from other machines.
+    """
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    udp_port: int = 5353
+    site: str = "main"
+    advertise: str | None = None
+    insecure_http: bool = False
+    registration: Registration = "open"
+    heartbeat_interval: float = 10.0
+    offline_after: float = 30.0
+    certificate_lifetime: timedelta = timedelta(days=30)
+    bcrypt_cost: int = DEFAULT_COST
+    login_failures_per_minute: int = 20
+    metrics_token: str | None = None
+
+    def check(self) -> None:
+        """Makes sure that the settings fit together.
+
+        Raises:
+            InsecureOffLoopback: plain HTTP off loopback.
+            TestingOnly: a weaker bcrypt cost outside tests.
+            CannotStart: the times make no sense.
+        """
+        check_cost(self.bcrypt_cost)
+        if self.insecure_http and not is_loopback(self.host):
+            raise InsecureOffLoopback
+        if not 0 < self.heartbeat_interval < self.offline_after:
+            raise CannotStart(detail="--offline-after must be longer than --heartbeat-interval, and both above 0")
+        if self.certificate_lifetime < timedelta(minutes=1):
+            raise CannotStart(detail="certificates must live for a minute at least")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine's loopback."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

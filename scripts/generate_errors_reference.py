@@ -16,9 +16,9 @@ INTRODUCTION = """\
 Every error answer, of managers and nodes alike, is the JSON object `{"message", "status", "error"}`. `error` is the
 code below: it is stable, so programs should look at it. `status` repeats the HTTP status. `message` is the sentence
 for people, in Spanish by default and in English with `Accept-Language: en`; what stands in braces is filled in. Answers
-with 429 and 503 carry `Retry-After` in seconds. The command line prints the same sentence; its exit codes are in
-[cli.md](cli.md). What stops a process from starting (`CannotStart`) is never an answer: it is a sentence and exit
-code 5.
+with 429 and 503 carry `Retry-After` in seconds. The command line prints the same sentence; its exit codes are
+in `telegraph --help`. What stops a process from starting (`CannotStart`) is never an answer: it is a sentence and
+exit code 5.
 """
 
 

@@ -52,18 +52,24 @@ class PlainScreen:
 
     async def lines(self) -> AsyncGenerator[str, None]:
         """Standard input is read in a thread of its own, a daemon: a read that blocks must not hold up the end."""
+        typed: asyncio.Queue[bytes] = asyncio.Queue()
+        turn, ended = threading.Semaphore(1), threading.Event()
         loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[bytes] = asyncio.Queue(1)
 
         def read() -> None:
+            """Reads one line when it is wanted, so that a long input waits in its pipe."""
             with contextlib.suppress(RuntimeError):  # the loop has closed: nobody wants the rest
-                while line := sys.stdin.buffer.readline():
-                    asyncio.run_coroutine_threadsafe(queue.put(line), loop).result()
-                asyncio.run_coroutine_threadsafe(queue.put(b""), loop).result()
+                while turn.acquire() and not ended.is_set():
+                    loop.call_soon_threadsafe(typed.put_nowait, sys.stdin.buffer.readline())
 
         threading.Thread(target=read, name="stdin", daemon=True).start()
-        while line := await queue.get():
-            yield line.decode().removesuffix("\n").removesuffix("\r")
+        try:
+            while line := await typed.get():
+                yield line.decode().removesuffix("\n").removesuffix("\r")
+                turn.release()
+        finally:
+            ended.set()
+            turn.release()
 
 
 class TerminalScreen:
@@ -90,9 +96,34 @@ class TerminalScreen:
         self._session.app.invalidate()
 
     async def lines(self) -> AsyncGenerator[str, None]:
-        """What is typed; Ctrl-D or Ctrl-C ends."""
+        """What is typed; Ctrl-D or Ctrl-C ends.
+
+        One prompt lasts for the whole conversation: between two prompts the terminal would be in its ordinary mode for
+        a moment, and swallow what is typed just then.
+        """
         from prompt_toolkit.patch_stdout import patch_stdout
 
-        with patch_stdout(), contextlib.suppress(EOFError, KeyboardInterrupt):
-            while True:
-                yield await self._session.prompt_async()
+        typed: asyncio.Queue[str | None] = asyncio.Queue()
+        with patch_stdout():
+            prompting = asyncio.create_task(self._prompt(typed.put_nowait))
+            prompting.add_done_callback(lambda _: typed.put_nowait(None))
+            try:
+                while (line := await typed.get()) is not None:
+                    yield line
+                await prompting
+            finally:
+                prompting.cancel()
+                await asyncio.gather(prompting, return_exceptions=True)
+
+    async def _prompt(self, take: Callable[[str], None]) -> None:
+        from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+        keys = KeyBindings()
+
+        @keys.add("enter")
+        def accept(event: KeyPressEvent) -> None:
+            take(event.current_buffer.text)
+            event.current_buffer.reset(append_to_history=True)
+
+        with contextlib.suppress(EOFError, KeyboardInterrupt):
+            await self._session.prompt_async(key_bindings=keys)

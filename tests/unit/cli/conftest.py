@@ -14,8 +14,17 @@ import pytest
 from aiohttp import WSCloseCode, web
 
 from telegraph.cli.main import main
-from telegraph.errors import NotLoggedIn, TelegraphError, UnknownUser, WrongApiToken, WrongCredentials
+from telegraph.errors import (
+    IllegalText,
+    MalformedBody,
+    NotLoggedIn,
+    TelegraphError,
+    UnknownUser,
+    WrongApiToken,
+    WrongCredentials,
+)
 from telegraph.protocol import node_api as api
+from telegraph.protocol.frames import MAX_TEXT_BYTES
 
 T = TypeVar("T")
 TOKEN = "the-token"
@@ -64,6 +73,10 @@ class FakeNode:
         """Somebody's message arrives."""
         state: api.MessageState = "read" if read else "delivered"
         return self._on_loop(self._add(sender, "alice", text, state))
+
+    def slip_in(self, sender: str, text: str) -> api.Message:
+        """Somebody's message arrives, and no event tells of it."""
+        return self._on_loop(self._add(sender, "alice", text, "delivered", tell=False))
 
     def wrote(self, to: str, text: str, state: api.MessageState = "read") -> api.Message:
         """Alice has written something."""
@@ -142,7 +155,10 @@ class FakeNode:
             return web.json_response(text, status=error.status)
 
     async def _body(self, request: web.Request, kind: type[T]) -> T:
-        return msgspec.json.decode(await request.read(), type=kind)
+        try:
+            return msgspec.json.decode(await request.read(), type=kind)
+        except msgspec.ValidationError as problem:
+            raise MalformedBody(detail=str(problem)) from problem
 
     async def _register(self, request: web.Request) -> web.Response:
         body = await self._body(request, api.AccountRequest)
@@ -208,6 +224,8 @@ class FakeNode:
     async def _send(self, request: web.Request) -> web.Response:
         body = await self._body(request, api.SendRequest)
         self._known(body.to)
+        if len(body.text.encode()) > MAX_TEXT_BYTES:
+            raise IllegalText
         message = await self._add("alice", body.to, body.text, "pending")
         if self.answers_on_send != "pending":
             await self._advance(message.id, self.answers_on_send)
@@ -231,12 +249,14 @@ class FakeNode:
         for event in self.events[int(request.query.get("cursor", head)) :]:
             await socket.send_str(ENCODE(event).decode())
         self._sockets.add(socket)
-        async for _ in socket:
-            pass
-        self._sockets.discard(socket)
+        try:
+            async for _ in socket:
+                pass
+        finally:
+            self._sockets.discard(socket)
         return socket
 
-    async def _add(self, sender: str, to: str, text: str, state: api.MessageState) -> api.Message:
+    async def _add(self, sender: str, to: str, text: str, state: api.MessageState, *, tell: bool = True) -> api.Message:
         number = next(self._numbers)
         message = api.Message(
             id=f"00000000-0000-7000-8000-{number:012d}",
@@ -250,7 +270,8 @@ class FakeNode:
             mine=sender == "alice",
         )
         self.messages.append(message)
-        await self._tell(api.MessageEvent(len(self.events) + 1, message))
+        if tell:
+            await self._tell(api.MessageEvent(len(self.events) + 1, message))
         return message
 
     async def _advance(self, message_id: str, state: Any) -> None:

@@ -24,9 +24,18 @@ class Caller:
         async with self._session.request(method, f"{self.url}/api/v1{path}", json=body, headers=everything) as answer:
             return answer.status, await answer.json()
 
-    async def events(self, cursor: int | None = None, **headers: str) -> aiohttp.ClientWebSocketResponse:
+    async def events(
+        self, cursor: int | None = None, headers: dict[str, str] | None = None
+    ) -> aiohttp.ClientWebSocketResponse:
         query = "" if cursor is None else f"?cursor={cursor}"
-        return await self._session.ws_connect(f"{self.url}/api/v1/events{query}", headers={**self.headers, **headers})
+        return await self._session.ws_connect(
+            f"{self.url}/api/v1/events{query}", headers=self.headers | (headers or {})
+        )
+
+
+async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), 65536):
+        yield body[start : start + 65536]
 
 
 async def next_of(stream: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
@@ -110,7 +119,7 @@ async def test_another_web_site_reaches_nothing(org: RealTelegraph, headers: dic
         posted, _ = await alice("POST", "/messages", body={"to": "alice", "text": "x"}, **headers)
         assert (status, answer["error"], posted) == (403, "foreign_origin", 403)
         with pytest.raises(aiohttp.WSServerHandshakeError):
-            await alice.events(**headers)
+            await alice.events(headers=headers)
 
 
 async def test_the_event_stream_needs_the_token_too(org: RealTelegraph) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from telegraph.testing.processes import PASSWORD, RealTelegraph, start_manager, telegraph
+from telegraph.testing.processes import RealTelegraph, start_manager
 
 
 def test_a_message_goes_from_alice_to_bob_and_the_tick_comes_back(org: RealTelegraph) -> None:
@@ -109,7 +109,6 @@ def test_a_hundred_messages_each_way_survive_a_crash_in_the_middle(org: RealTele
 
 
 def pour(org: RealTelegraph, sender: str, recipient: str, letter: str, first: int, last: int) -> None:
-    """Sends a row of messages through the live conversation's line mode, one a line."""
-    lines = "".join(f"{letter}{number}\n" for number in range(first, last))
-    finished = telegraph("chat", recipient, "--data", org.root / sender, stdin=lines, password=PASSWORD)
-    assert finished.code == 0, finished.err
+    """Sends a row of messages by the local API, one call each."""
+    for number in range(first, last):
+        org.post(sender, "/messages", to=recipient, text=f"{letter}{number}")

@@ -66,7 +66,7 @@ def _password(data: Path) -> str:
     return file.read_text(encoding="utf-8")
 
 
-async def _start(  # noqa: PLR0913 - a node has these parts
+async def _start(
     running: AsyncExitStack, data: Path, name: str, password: str, manager: "Manager", *, api_port: int | None
 ) -> "Node":
     """One person's node, registered and logged in, with the local API if a port is given."""
@@ -139,9 +139,13 @@ async def _chat_or_wait(data: Path, stop: asyncio.Event) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         await stop.wait()
         return
-    from telegraph.cli.chat import converse
+    from telegraph.cli.conversation import Conversation, Script, toolbar
+    from telegraph.cli.screens import TerminalScreen
+    from telegraph.cli.talk import Talk
 
-    chatting = asyncio.create_task(converse(data, BOT))
+    conversation, script = Conversation(BOT), Script(None)
+    screen = TerminalScreen(script, lambda: toolbar(conversation))
+    chatting = asyncio.create_task(Talk(data, conversation, screen).run())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((chatting, stopping), return_when=asyncio.FIRST_COMPLETED)
     for task in (chatting, stopping):

@@ -257,6 +257,7 @@ class Node:
             contacts=self._contacts,
             broker=self._broker,
             find_user=self._member.find_user,
+            learn=self._learn,
             own_address=self._member.own_address,
             on_marked_offline=self._member.marked_offline,
             rng=self._rng,
@@ -396,10 +397,15 @@ class Node:
         known = self._contacts.named(user)
         if known is not None:
             return known
-        found = await self._member.find_user(user)
-        contact = await self._contacts.learn(found)
-        self._online[found.user_id] = (found.status == "online", found.last_seen)
-        await self._member.watch([contact.user_id])
+        return await self._learn(await self._member.find_user(user))
+
+    async def _learn(self, user: User) -> Contact:
+        """Pins or updates somebody as the directory knows them; from then on we hear of their comings and goings."""
+        new = self._contacts.of_user(user.user_id) is None
+        contact = await self._contacts.learn(user)
+        if new:
+            self._online[user.user_id] = (user.status == "online", user.last_seen)
+            await self._member.watch([user.user_id])
         return contact
 
     async def send(self, user: str, text: str, *, reply_to: str | None = None) -> Message:

@@ -29,6 +29,7 @@ FIRST_RETRY = 0.5
 LAST_RETRY = 10.0
 
 FindUser = Callable[[str], Awaitable[User]]
+Learn = Callable[[User], Awaitable[Contact]]
 
 
 class Peers:
@@ -45,6 +46,7 @@ class Peers:
         contacts: ContactBook,
         broker: Broker,
         find_user: FindUser,
+        learn: Learn,
         own_address: Callable[[], SignedAddress | None],
         on_marked_offline: Callable[[str], Awaitable[None]],
         rng: Random,
@@ -58,6 +60,7 @@ class Peers:
         self._contacts = contacts
         self._broker = broker
         self._find_user = find_user
+        self._learn = learn
         self._rng = rng
         self._couriers: dict[int, Courier] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -120,7 +123,7 @@ class Peers:
 
     async def learn(self, user: User) -> Contact:
         """Takes over what the directory says; a link to another key than the one that is pinned now is closed."""
-        contact = await self._contacts.learn(user)
+        contact = await self._learn(user)
         link = self.links.of(contact.id)
         if link is not None and link.link.remote.key != contact.device_key:
             await self.links.close_of(contact.id)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -175,6 +176,16 @@ class RealTelegraph:
     def api(self, name: str) -> str:
         """Where somebody's local API is."""
         return (self.root / name / "api-endpoint").read_text().strip()
+
+    def post(self, name: str, path: str, **body: str) -> Any:
+        """One POST to somebody's local API, which must succeed: the answer."""
+        request = urllib.request.Request(  # noqa: S310 - our own node
+            f"{self.api(name)}/api/v1{path}",
+            data=json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.token(name)}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=COMMAND_WITHIN) as answer:  # noqa: S310 - our own node
+            return json.load(answer)
 
     def states(self, name: str, other: str) -> list[str]:
         """The states of all messages of a conversation, in order."""

@@ -64,6 +64,7 @@ class Person:
             contacts=self.contacts,
             broker=Broker(self.db),
             find_user=self.town.find,
+            learn=self.contacts.learn,
             own_address=lambda: None,
             on_marked_offline=marked,
             rng=Random(self.name),

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 from litestar.handlers import BaseRouteHandler
+from litestar.types import Guard as LitestarGuard
 
 from telegraph.errors import ForeignOrigin, WrongApiToken
 
@@ -46,8 +47,20 @@ class Guard:
         }:
             raise ForeignOrigin
 
+    @property
+    def access(self) -> LitestarGuard:
+        """:meth:`check` for Litestar: a function, since Litestar copies handlers deeply and a copied Guard knows
+        nobody.
+        """
+        return lambda connection, handler: self.check(connection, handler)  # noqa: PLW0108 - see above
+
+    @property
+    def origin(self) -> LitestarGuard:
+        """:meth:`check_origin` for Litestar, for calls that give access in the first place."""
+        return lambda connection, _: self.check_origin(connection)
+
     def check(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        """Litestar guard: host, origin, and token or cookie.
+        """Host, origin, and token or cookie.
 
         Raises:
             ForeignOrigin, WrongApiToken: otherwise.
@@ -55,10 +68,6 @@ class Guard:
         self.check_origin(connection)
         if not (self._bearer(connection) or self._cookie(connection)):
             raise WrongApiToken
-
-    def check_open(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        """Litestar guard of the calls that give access in the first place: host and origin only."""
-        self.check_origin(connection)
 
     def token_fits(self, token: str) -> bool:
         """Whether this is the token of the data directory; compared in constant time."""

@@ -158,7 +158,7 @@ def rest_router(node: Node, guard: Guard) -> Router:
     """All calls under ``/api/v1``."""
     guarded = Router(
         "/",
-        guards=[guard.check],
+        guards=[guard.access],
         route_handlers=[
             register,
             log_out,
@@ -173,7 +173,12 @@ def rest_router(node: Node, guard: Guard) -> Router:
             send,
         ],
     )
-    unguarded = Router("/", guards=[guard.check_open], route_handlers=[log_in, browser], security=[{}])
+    unguarded = Router(
+        "/",
+        guards=[guard.origin],
+        route_handlers=[log_in, browser],
+        security=[{}],
+    )
     return Router(
         api.API_PREFIX,
         route_handlers=[guarded, unguarded],

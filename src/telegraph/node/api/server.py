@@ -59,7 +59,7 @@ def application(node: Node, guard: Guard) -> Litestar:
     """The ASGI application."""
     return Litestar(
         route_handlers=[rest_router(node, guard)],
-        guards=[guard.check_open],
+        guards=[guard.origin],
         exception_handlers=EXCEPTION_HANDLERS,
         logging_config=None,
         request_max_body_size=MAX_BODY,

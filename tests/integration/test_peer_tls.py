@@ -5,20 +5,26 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Self
 
 import aiohttp
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from telegraph.errors import RateLimited, UnknownPath
+from telegraph.node.keys import DeviceKey
 from telegraph.peer.credentials import Credentials, client_context, server_context
 from telegraph.peer.port import Call, Link, LinkClosed, Reply, Unreachable
 from telegraph.peer.tls import MAX_BODY_BYTES, MAX_LINKS_EACH, TlsEndpoint
 from telegraph.protocol.addresses import Address
+from telegraph.protocol.identity import subject_uri
 from telegraph.testing.certificates import Device, Organisation
 
 US = Organisation("Us")
@@ -107,6 +113,14 @@ def expired() -> ssl.SSLContext:
     return client_context(US.device("alice", expired=True).credentials)
 
 
+def manager_with(key: DeviceKey) -> Credentials:
+    """What only a rogue CA would issue: the manager role over a device's key."""
+    public = Ed25519PublicKey.from_public_bytes(key.public)
+    names = [x509.UniformResourceIdentifier(subject_uri("manager", "m1"))]
+    certificate = US.ca._issue("manager", public, names, datetime.now(UTC), timedelta(days=1))
+    return Credentials(certificate.public_bytes(Encoding.PEM).decode(), key.private_pem, US.ca.pem)
+
+
 # --- who is refused ---
 
 
@@ -151,8 +165,9 @@ async def test_a_dial_is_refused_by_the_other_end_without_a_valid_certificate(bo
         lambda: US.device("bob", key=BOB.key, expired=True).credentials,
         lambda: Organisation("Us").device("bob", key=BOB.key).credentials,
         lambda: US.manager("m1"),
+        lambda: manager_with(BOB.key),
     ],
-    ids=["another key", "expired", "another organisation", "manager"],
+    ids=["another key", "expired", "another organisation", "manager", "manager with the key of bob"],
 )
 async def test_an_impostor_hears_nothing_from_who_dialled_him(alice: Node, impostor: Callable[[], Credentials]) -> None:
     async with serving(impostor()) as mallory:

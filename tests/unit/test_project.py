@@ -150,6 +150,13 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     assert broken == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_module_that_a_page_names_exists(page: Path) -> None:
+    rooms = "|".join(room.name for room in (ROOT / "src" / "telegraph").iterdir() if room.is_dir())
+    named = re.findall(rf"`((?:{rooms})/[\w/.]*)`", page.read_text(encoding="utf-8"))
+    assert [module for module in named if not (ROOT / "src" / "telegraph" / module).exists()] == []
+
+
 def test_every_page_of_the_documentation_can_be_reached_from_its_index() -> None:
     reached: set[Path] = set()
     waiting = [DOCS / "index.md"]

@@ -11,7 +11,7 @@ from telegraph.cli.render import count
 from telegraph.cli.screens import Screen
 from telegraph.errors import BadInput, TelegraphError, Unavailable
 from telegraph.protocol.names import name_key
-from telegraph.protocol.node_api import Message, MessageEvent, ResetEvent, StateEvent
+from telegraph.protocol.node_api import Message, ResetEvent
 
 SHOWN_FIRST = 20
 SETTLE = 5.0
@@ -77,9 +77,7 @@ class Talk:
             async for event in stream:
                 if isinstance(event, ResetEvent):
                     await self._catch_up()
-                if isinstance(event, MessageEvent | StateEvent | ResetEvent):
-                    # Presence at the opening of a stream carries the latest cursor, ahead of what is replayed.
-                    self._cursor = event.cursor
+                self._cursor = event.cursor
                 self._show(self._conversation.happened(event))
                 await self._mark()
         finally:

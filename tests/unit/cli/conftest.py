@@ -240,13 +240,13 @@ class FakeNode:
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        head = len(self.events)
+        start = int(request.query.get("cursor", len(self.events)))
         for person in self.people:
             await socket.send_bytes(b"")  # anything but text is to be passed over
             await socket.send_str(
-                ENCODE(api.PresenceEvent(head, person.username, person.user_id, person.status, None)).decode()
+                ENCODE(api.PresenceEvent(start, person.username, person.user_id, person.status, None)).decode()
             )
-        for event in self.events[int(request.query.get("cursor", head)) :]:
+        for event in self.events[start:]:
             await socket.send_str(ENCODE(event).decode())
         self._sockets.add(socket)
         try:

@@ -21,7 +21,9 @@ class Caller:
 
     async def __call__(self, method: str, path: str, *, body: Any = None, **headers: str) -> tuple[int, Any]:
         everything = {**self.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
-        async with self._session.request(method, f"{self.url}/api/v1{path}", json=body, headers=everything) as answer:
+        data = None if body is None else _in_pieces(json.dumps(body).encode())
+        everything["Content-Type"] = "application/json"
+        async with self._session.request(method, f"{self.url}/api/v1{path}", data=data, headers=everything) as answer:
             return answer.status, await answer.json()
 
     async def events(

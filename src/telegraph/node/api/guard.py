@@ -49,9 +49,7 @@ class Guard:
 
     @property
     def access(self) -> LitestarGuard:
-        """:meth:`check` for Litestar: a function, since Litestar copies handlers deeply and a copied Guard knows
-        nobody.
-        """
+        """:meth:`check` as a function: Litestar copies handlers deeply, and a copied Guard would know no cookies."""
         return lambda connection, handler: self.check(connection, handler)  # noqa: PLW0108 - see above
 
     @property

@@ -48,7 +48,8 @@ if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
     "$python" -m venv .venv
 fi
 
-pip() { .venv/bin/python -m pip --disable-pip-version-check --quiet "$@" </dev/null; }
+# Twice quiet: errors are shown, remarks about how this machine finds packages are not.
+pip() { .venv/bin/python -m pip --disable-pip-version-check --quiet --quiet "$@" </dev/null; }
 echo "setup: installing what requirements.lock names (a minute or two the first time)" >&2
 pip install --require-hashes -r requirements.lock
 # hatchling is in the lock: no build isolation means that nothing unhashed is downloaded here.

@@ -6,6 +6,8 @@ from typing import Final
 
 import structlog
 
+from telegraph.tracing import code_path
+
 log = structlog.get_logger(__name__)
 
 _AGAIN_AFTER: Final = 1.0
@@ -16,6 +18,6 @@ async def keep_running(name: str, work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await work()
-        except Exception:
-            log.exception("task_failed", task=name)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the task goes on
+            log.error("task_failed", task=name, kind=type(error).__name__, at=code_path(error))  # noqa: TRY400 - its text may hold what nobody should read
             await asyncio.sleep(_AGAIN_AFTER)

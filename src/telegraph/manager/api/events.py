@@ -31,6 +31,7 @@ from telegraph.protocol.manager_events import (
     decode_from_node,
     encode_event,
 )
+from telegraph.tracing import code_path
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +88,7 @@ class _Conversation:
                 task.cancel()
             for outcome in await asyncio.gather(hearing, speaking, return_exceptions=True):
                 if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
-                    log.error("stream_failed", exc_info=outcome)
+                    log.error("stream_failed", kind=type(outcome).__name__, at=code_path(outcome))
 
     async def _speak(self, send: Send) -> None:
         while (event := await self._stream.next()) is not None:

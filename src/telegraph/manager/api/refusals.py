@@ -26,6 +26,7 @@ from telegraph.errors import (
 )
 from telegraph.manager.api.language import language_of
 from telegraph.protocol.manager_api import ErrorAnswer
+from telegraph.tracing import code_path
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +91,12 @@ def _validation_detail(error: ValidationException) -> str:
 
 
 def _unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    log.error("request_crashed", route=request.scope.get("path_template", ""), exc_info=error)
+    log.error(
+        "request_crashed",
+        route=request.scope.get("path_template", ""),
+        kind=type(error).__name__,
+        at=code_path(error),
+    )
     return _response(request, TelegraphError())
 
 

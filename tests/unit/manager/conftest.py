@@ -1,0 +1,135 @@
+"""A manager's inside without sockets, with a clock that the test moves."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from telegraph.directory.memory import MemoryDirectory
+from telegraph.manager.accounts import Accounts, AccountSettings, Ended, LoggedInUser
+from telegraph.manager.attendance import Attendance
+from telegraph.manager.ca import CertificateAuthority
+from telegraph.manager.invites import Registration
+from telegraph.manager.locks import UserLocks
+from telegraph.manager.moment import Moment
+from telegraph.manager.passwords import Passwords
+from telegraph.manager.people import People
+from telegraph.manager.presence import LiveUsers
+from telegraph.manager.ratelimit import FailureLimit
+from telegraph.manager.sessions import Caller, find_caller
+from telegraph.node.keys import DeviceKey
+from telegraph.protocol.manager_api import LoginRequest, RegisterRequest
+
+PASSWORD = "correct horse"
+OFFLINE_AFTER = 30.0
+
+
+@dataclass
+class Watch:
+    """A clock: call it for the time, wind it forward."""
+
+    mono: float = 1000.0
+    wall: float = 1_900_000_000.0
+
+    def __call__(self) -> Moment:
+        return Moment(self.mono, self.wall)
+
+    def forward(self, seconds: float) -> None:
+        self.mono += seconds
+        self.wall += seconds
+
+
+@dataclass
+class House:
+    """The parts of a manager that need no socket, over a directory in memory."""
+
+    directory: MemoryDirectory = field(default_factory=MemoryDirectory)
+    registration: Registration = "open"
+    failures: int = 20
+    clock: Watch = field(default_factory=Watch)
+    ended: list[Ended] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.ca = CertificateAuthority.create("Testing", self.clock().utc)
+        self.locks = UserLocks()
+        self.live = LiveUsers(OFFLINE_AFTER)
+        self.attendance = Attendance(self.directory, self.live, self.locks, self.clock)
+        self.passwords = Passwords(4)
+        self.people = People(self.directory, self.live)
+        self.accounts = Accounts(
+            self.directory,
+            self.attendance,
+            self.locks,
+            self.passwords,
+            FailureLimit(self.failures),
+            self.ca,
+            self.clock,
+            AccountSettings(self.registration, timedelta(days=30)),
+        )
+        self.accounts.on_ended = self.ended.append
+
+    async def register(self, name: str, password: str = PASSWORD, **more: str | None) -> str:
+        """The user id of a new account."""
+        request = RegisterRequest(username=name, password=password, ip="10.0.0.1", port=8000, **more)
+        return (await self.accounts.register(request)).user_id
+
+    async def log_in(
+        self,
+        name: str,
+        password: str = PASSWORD,
+        *,
+        key: DeviceKey | None = None,
+        host: str = "10.0.0.2",
+        remote: str = "192.0.2.1",
+        counter: int | None = None,
+        signature: str | None = None,
+    ) -> LoggedInUser:
+        request = LoginRequest(
+            username=name,
+            password=password,
+            ip=host,
+            port=8001,
+            csr=key.csr() if key else None,
+            counter=counter,
+            signature=signature,
+        )
+        return await self.accounts.log_in(request, remote)
+
+    async def caller(self, token: str) -> Caller:
+        return await find_caller(self.directory, token)
+
+    async def join(self, name: str, *, key: DeviceKey | None = None) -> Caller:
+        """Registers and logs in."""
+        await self.register(name)
+        return await self.caller((await self.log_in(name, key=key)).token)
+
+    async def content(self) -> dict[str, bytes]:
+        """Everything that is stored."""
+        return {entry.key: entry.value for entry in (await self.directory.scan("")).entries}
+
+
+@pytest.fixture
+def clock() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+async def make_house() -> AsyncIterator[type[House]]:
+    """Houses with other settings; their threads end with the test."""
+    made: list[House] = []
+
+    class Tracked(House):
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            made.append(self)
+
+    yield Tracked
+    for each in made:
+        each.passwords.close()
+        await each.directory.close()
+
+
+@pytest.fixture
+def house(make_house: type[House]) -> House:
+    return make_house()

@@ -24,6 +24,7 @@ from telegraph.manager.moment import Clock, Moment
 from telegraph.manager.passwords import Passwords, login_bytes
 from telegraph.manager.presence import first_presence, placed, put_offline, put_online
 from telegraph.manager.ratelimit import FailureLimit, Key
+from telegraph.manager.renewal import renew_certificate
 from telegraph.manager.sessions import Caller, new_token, new_user_id
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.manager_api import LoginRequest, RegisterRequest
@@ -260,6 +261,11 @@ class Accounts:
         if csr is None:
             return None
         return self._ca.sign_device(csr, account.user_id, self._clock().utc, self._settings.certificate_lifetime)
+
+    async def renew_certificate(self, caller: Caller, csr: str) -> str:
+        """A new certificate (PEM) for the caller's device, see :func:`telegraph.manager.renewal.renew_certificate`."""
+        lifetime = self._settings.certificate_lifetime
+        return await renew_certificate(self._directory, self._ca, caller, csr, self._clock().utc, lifetime)
 
     # --- end sessions ---
 

@@ -1,4 +1,4 @@
-"""``/register``, ``/login``, ``/password``, ``/logout``."""
+"""``/register``, ``/login``, ``/password``, ``/logout``, ``/certificate``."""
 
 from typing import Any
 
@@ -30,6 +30,8 @@ from telegraph.manager.api.refusals import answers
 from telegraph.manager.api.session import TheCaller, TheCore, TheLanguage, needs_session, remote_of
 from telegraph.protocol.manager_api import (
     Answer,
+    CertificateAnswer,
+    CertificateRequest,
     LoggedIn,
     LoginRequest,
     PasswordRequest,
@@ -134,4 +136,22 @@ async def logout(core: TheCore, caller: TheCaller, language: TheLanguage) -> Ans
     return Answer(message=sentence("logged_out", language))
 
 
-HANDLERS = [register, login, password, logout]
+@post(
+    "/certificate",
+    status_code=200,
+    dto=StrictJson,
+    return_dto=None,
+    guards=[needs_session],
+    security=[{"session": []}],
+    responses=answers(*_BODY, IllegalCsr, NotLoggedIn, Conflict),
+)
+async def certificate(
+    data: CertificateRequest, core: TheCore, caller: TheCaller, language: TheLanguage
+) -> CertificateAnswer:
+    """Gives the caller's device a new certificate for the same key, before the old one runs out."""
+    renewed = await core.accounts.renew_certificate(caller, data.csr)
+    await core.attendance.seen(caller)
+    return CertificateAnswer(message=sentence("certificate", language), certificate=renewed)
+
+
+HANDLERS = [register, login, password, logout, certificate]

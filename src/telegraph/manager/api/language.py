@@ -7,7 +7,18 @@ from telegraph.errors import Language
 
 _MAX_HEADER: Final = 1000
 
-Said = Literal["registered", "logged_in", "heartbeat", "moved", "logged_out", "password", "alive", "ready", "not_ready"]
+Said = Literal[
+    "registered",
+    "logged_in",
+    "heartbeat",
+    "moved",
+    "logged_out",
+    "password",
+    "certificate",
+    "alive",
+    "ready",
+    "not_ready",
+]
 
 _SENTENCES: Final[dict[Said, tuple[str, str]]] = {
     "registered": ("Registro exitoso", "Registration successful"),
@@ -16,6 +27,7 @@ _SENTENCES: Final[dict[Said, tuple[str, str]]] = {
     "moved": ("IP actualizada exitosamente", "IP updated successfully"),
     "logged_out": ("Sesión cerrada", "Logged out"),
     "password": ("Contraseña actualizada exitosamente", "Password updated successfully"),
+    "certificate": ("Certificado renovado exitosamente", "Certificate renewed successfully"),
     "alive": ("vivo", "alive"),
     "ready": ("listo", "ready"),
     "not_ready": ("no está listo", "not ready"),

@@ -41,7 +41,7 @@ lock: $(READY) ## choose versions anew within pyproject.toml; hashes yes, names 
 	  --universal --python-version 3.11 --group dev pyproject.toml -o requirements.lock
 
 clean: ## remove the environment, caches and the demo's data
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist demo-data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist telegraph-demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.lock pyproject.toml scripts/setup.sh

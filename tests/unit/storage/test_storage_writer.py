@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telegraph.errors import DataUnreadable
@@ -238,7 +238,7 @@ async def test_callers_in_two_event_loops_each_get_their_own_answer(ledger: _Led
     assert list(both) == [1, 1]
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.booleans()), max_size=30))
 def test_a_batch_is_as_good_as_one_job_after_the_other(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, bool]]

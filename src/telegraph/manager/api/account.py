@@ -3,6 +3,8 @@
 from typing import Any
 
 from litestar import Request, post
+from litestar.params import JSONBody
+from litestar.params import JSONBody
 
 from telegraph.errors import (
     BadSignature,
@@ -59,7 +61,7 @@ _BODY = (MalformedBody, BodyTooLarge, UnsupportedMedia)
         Busy,
     ),
 )
-async def register(data: RegisterRequest, core: TheCore, language: TheLanguage) -> Registered:
+async def register(data: JSONBody[RegisterRequest], core: TheCore, language: TheLanguage) -> Registered:
     """Makes an account. It is offline until its first log-in."""
     account = await core.accounts.register(data)
     return Registered(message=sentence("registered", language), user_id=account.user_id, username=account.username)
@@ -83,7 +85,9 @@ async def register(data: RegisterRequest, core: TheCore, language: TheLanguage) 
         Busy,
     ),
 )
-async def login(data: LoginRequest, core: TheCore, language: TheLanguage, request: Request[Any, Any, Any]) -> LoggedIn:
+async def login(
+    data: JSONBody[LoginRequest], core: TheCore, language: TheLanguage, request: Request[Any, Any, Any]
+) -> LoggedIn:
     """Starts a session; the user is online at the given address.
 
     With a certificate signing request the session belongs to that device, gets it a certificate, and ends the session
@@ -115,7 +119,11 @@ async def login(data: LoginRequest, core: TheCore, language: TheLanguage, reques
     responses=answers(*_BODY, IllegalPassword, WrongCredentials, NotLoggedIn, Conflict, RateLimited, Busy),
 )
 async def password(
-    data: PasswordRequest, core: TheCore, caller: TheCaller, language: TheLanguage, request: Request[Any, Any, Any]
+    data: JSONBody[PasswordRequest],
+    core: TheCore,
+    caller: TheCaller,
+    language: TheLanguage,
+    request: Request[Any, Any, Any],
 ) -> Answer:
     """Changes the caller's password; all other sessions of the user end."""
     await core.accounts.change_password(caller, data.old, data.new, remote_of(request))
@@ -146,7 +154,7 @@ async def logout(core: TheCore, caller: TheCaller, language: TheLanguage) -> Ans
     responses=answers(*_BODY, IllegalCsr, NotLoggedIn, Conflict),
 )
 async def certificate(
-    data: CertificateRequest, core: TheCore, caller: TheCaller, language: TheLanguage
+    data: JSONBody[CertificateRequest], core: TheCore, caller: TheCaller, language: TheLanguage
 ) -> CertificateAnswer:
     """Gives the caller's device a new certificate for the same key, before the old one runs out."""
     renewed = await core.accounts.renew_certificate(caller, data.csr)

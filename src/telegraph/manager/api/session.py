@@ -1,21 +1,20 @@
 """Who calls: the bearer token of a request, checked before its body is read."""
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from litestar import Request
 from litestar.connection import ASGIConnection
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Dependency
 
 from telegraph.errors import Language, NotLoggedIn
 from telegraph.manager.api.language import language_of
 from telegraph.manager.core import Core
 from telegraph.manager.sessions import Caller, find_caller
 
-TheCore = Annotated[Core, Dependency(skip_validation=True)]
-TheCaller = Annotated[Caller, Dependency(skip_validation=True)]
-TheLanguage = Annotated[Language, Dependency(skip_validation=True)]
+TheCore = NamedDependency[Core]
+TheCaller = NamedDependency[Caller]
+TheLanguage = NamedDependency[Language]
 
 _CALLER: Final = "telegraph_caller"
 _CORE: Final = "telegraph_core"

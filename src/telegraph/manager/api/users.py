@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from litestar import get, post, put
-from litestar.params import Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from telegraph.errors import (
     BadSignature,
@@ -31,6 +31,7 @@ from telegraph.protocol.manager_api import (
     UsersAnswer,
 )
 
+Beginning = Annotated[str, QueryParameter(name="query", max_length=256, description="how the name begins")]
 _BODY = (MalformedBody, BodyTooLarge, UnsupportedMedia)
 
 
@@ -40,7 +41,7 @@ _BODY = (MalformedBody, BodyTooLarge, UnsupportedMedia)
     security=[{"session": []}],
     responses=answers(NotLoggedIn, UnknownUser, Conflict),
 )
-async def user(username: str, core: TheCore, caller: TheCaller) -> UserAnswer:
+async def user(username: FromPath[str], core: TheCore, caller: TheCaller) -> UserAnswer:
     """A user: name, address, status, last seen, device key; never the password."""
     found = await core.people.find(username)
     await core.attendance.seen(caller)
@@ -56,7 +57,7 @@ async def user(username: str, core: TheCore, caller: TheCaller) -> UserAnswer:
 async def users(
     core: TheCore,
     caller: TheCaller,
-    beginning: Annotated[str, Parameter(query="query", max_length=256, description="how the name begins")] = "",
+    beginning: Annotated[str, QueryParameter(name="query", max_length=256, description="how the name begins")] = "",
 ) -> UsersAnswer:
     """Users whose name begins like the query, 50 at most, in the order of names."""
     found = await core.people.search(beginning)
@@ -80,7 +81,9 @@ async def peers(core: TheCore, caller: TheCaller) -> UsersAnswer:
     security=[{"session": []}],
     responses=answers(*_BODY, NotLoggedIn, ForeignSession, Conflict),
 )
-async def heartbeat(data: HeartbeatRequest, core: TheCore, caller: TheCaller, language: TheLanguage) -> Answer:
+async def heartbeat(
+    data: JSONBody[HeartbeatRequest], core: TheCore, caller: TheCaller, language: TheLanguage
+) -> Answer:
     """The caller lives; a user who was marked offline is online again at once."""
     require_own(caller, data.username)
     await core.attendance.seen(caller)
@@ -96,12 +99,12 @@ async def heartbeat(data: HeartbeatRequest, core: TheCore, caller: TheCaller, la
     responses=answers(*_BODY, IllegalAddress, NotLoggedIn, ForeignSession, BadSignature, StaleCounter, Conflict),
 )
 async def reconnect(
-    ip: str,
-    username: str,
+    ip: FromPath[str],
+    username: FromPath[str],
     core: TheCore,
     caller: TheCaller,
     language: TheLanguage,
-    data: ReconnectRequest | None = None,
+    data: JSONBody[ReconnectRequest | None] = None,
 ) -> Answer:
     """The caller's node is at another address now. The body is optional; without a port the known one stays."""
     require_own(caller, username)

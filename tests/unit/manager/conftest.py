@@ -3,21 +3,28 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
+import httpx
 import pytest
 
 from telegraph.directory.memory import MemoryDirectory
 from telegraph.manager.accounts import Accounts, AccountSettings, Ended, LoggedInUser
+from telegraph.manager.api.application import Application
 from telegraph.manager.attendance import Attendance
 from telegraph.manager.ca import CertificateAuthority
+from telegraph.manager.core import Core
 from telegraph.manager.invites import Registration
 from telegraph.manager.locks import UserLocks
+from telegraph.manager.metrics import Metrics
 from telegraph.manager.moment import Moment
 from telegraph.manager.passwords import Passwords
 from telegraph.manager.people import People
 from telegraph.manager.presence import LiveUsers
 from telegraph.manager.ratelimit import FailureLimit
 from telegraph.manager.sessions import Caller, find_caller
+from telegraph.manager.settings import ManagerSettings
+from telegraph.manager.streams import Hub
 from telegraph.node.keys import DeviceKey
 from telegraph.protocol.manager_api import LoginRequest, RegisterRequest
 
@@ -133,3 +140,31 @@ async def make_house() -> AsyncIterator[type[House]]:
 @pytest.fixture
 def house(make_house: type[House]) -> House:
     return make_house()
+
+
+def core_of(house: House, *, metrics_token: str | None = None) -> Core:
+    """The house behind the API."""
+    return Core(
+        settings=ManagerSettings(data=Path("/nonexistent"), metrics_token=metrics_token),
+        directory=house.directory,
+        accounts=house.accounts,
+        attendance=house.attendance,
+        people=house.people,
+        hub=Hub(),
+        metrics=Metrics(),
+        ca_pem=house.ca.pem,
+        url="https://127.0.0.1:8000",
+    )
+
+
+@pytest.fixture
+def core(house: House) -> Core:
+    return core_of(house)
+
+
+@pytest.fixture
+async def web(core: Core) -> AsyncIterator[httpx.AsyncClient]:
+    """Calls the API without a socket; the caller's address is on loopback."""
+    transport = httpx.ASGITransport(Application(core), client=("127.0.0.1", 4000))
+    async with httpx.AsyncClient(transport=transport, base_url="https://manager") as client:
+        yield client

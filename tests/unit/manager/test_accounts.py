@@ -4,7 +4,7 @@ import asyncio
 from base64 import b64encode
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
@@ -110,7 +110,7 @@ async def test_of_many_who_want_a_name_at_once_exactly_one_gets_it(house: House)
 async def test_what_cannot_be_used_is_refused_and_changes_nothing(
     house: House, changes: dict[str, str | int], error: type[TelegraphError]
 ) -> None:
-    fields = {"username": "alice", "password": PASSWORD, "ip": "10.0.0.1", "port": 8000, **changes}
+    fields: dict[str, Any] = {"username": "alice", "password": PASSWORD, "ip": "10.0.0.1", "port": 8000, **changes}
     with pytest.raises(error):
         await house.accounts.register(RegisterRequest(**fields))
     assert await house.content() == {}
@@ -125,8 +125,9 @@ async def test_a_repeated_registration_finds_its_own_work(house: House) -> None:
 @pytest.mark.parametrize("changes", [{"request_id": "s" * 16}, {"password": "another one"}, {"request_id": None}])
 async def test_only_the_very_same_registration_is_a_repeated_one(house: House, changes: dict[str, str | None]) -> None:
     await house.register("alice", request_id="r" * 16)
+    fields: dict[str, Any] = {"password": PASSWORD, "request_id": "r" * 16, **changes}
     with pytest.raises(NameTaken):
-        await house.register("alice", **{"password": PASSWORD, "request_id": "r" * 16, **changes})
+        await house.register("alice", **fields)
 
 
 class LosingAnswers(MemoryDirectory):

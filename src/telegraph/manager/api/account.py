@@ -4,7 +4,6 @@ from typing import Any
 
 from litestar import Request, post
 from litestar.params import JSONBody
-from litestar.params import JSONBody
 
 from telegraph.errors import (
     BadSignature,

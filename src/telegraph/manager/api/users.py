@@ -57,7 +57,7 @@ async def user(username: FromPath[str], core: TheCore, caller: TheCaller) -> Use
 async def users(
     core: TheCore,
     caller: TheCaller,
-    beginning: Annotated[str, QueryParameter(name="query", max_length=256, description="how the name begins")] = "",
+    beginning: Beginning = "",
 ) -> UsersAnswer:
     """Users whose name begins like the query, 50 at most, in the order of names."""
     found = await core.people.search(beginning)

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+import pytest
+
+from telegraph.directory import records
+from telegraph.directory.port import Delete
+from telegraph.errors import BadSignature, ForeignSession, IllegalAddress, NotLoggedIn, StaleCounter
+from telegraph.manager.attendance import Attendance, require_own
+from telegraph.manager.locks import UserLocks
+from telegraph.manager.presence import LiveUsers
+from telegraph.manager.sweep import sweep, sweep_once
+from telegraph.node.keys import DeviceKey
+from telegraph.protocol.manager_api import ReconnectRequest
+
+if TYPE_CHECKING:
+    from tests.unit.manager.conftest import House
+
+    from telegraph.directory.records import Presence
+
+
+async def ignore(_user_id: str, _known: Presence) -> None:
+    """Nobody needs to be told."""
+
+
+async def revision(house: House) -> int:
+    return (await house.directory.scan("")).revision
+
+
+async def test_heartbeats_are_not_written(house: House) -> None:
+    alice = await house.join("alice")
+    before = await revision(house)
+    for _ in range(10):
+        house.clock.forward(10)
+        await house.attendance.seen(alice)
+    assert await revision(house) == before
+    assert (await house.people.find("alice")).last_seen == house.clock().text
+
+
+async def test_silence_makes_offline_and_the_last_heartbeat_is_when_she_was_seen(house: House) -> None:
+    alice = await house.join("alice")
+    house.clock.forward(10)
+    await house.attendance.seen(alice)
+    heard = house.clock().text
+    house.clock.forward(29)
+    assert await sweep_once(house.attendance, house.clock, ignore) == 0
+    house.clock.forward(1)
+    told: list[tuple[str, str]] = []
+
+    async def tell(user_id: str, known: Presence) -> None:
+        told.append((user_id, known.host))
+
+    assert await sweep_once(house.attendance, house.clock, tell) == 1
+    found = await house.people.find("alice")
+    assert (found.status, found.last_seen) == ("offline", heard)
+    assert told == [(alice.user_id, "10.0.0.2")]
+    assert await sweep_once(house.attendance, house.clock, tell) == 0
+
+
+async def test_a_heartbeat_puts_her_online_again_at_once(house: House) -> None:
+    alice = await house.join("alice")
+    house.clock.forward(30)
+    await sweep_once(house.attendance, house.clock, ignore)
+    house.clock.forward(5)
+    await house.attendance.seen(alice)
+    found = await house.people.find("alice")
+    assert (found.status, found.ip, found.last_seen) == ("online", "10.0.0.2", house.clock().text)
+
+
+async def test_a_late_heartbeat_of_an_ended_session_changes_nothing(house: House) -> None:
+    alice = await house.join("alice")
+    await house.accounts.log_out(alice)
+    before = await revision(house)
+    with pytest.raises(NotLoggedIn):
+        await house.attendance.seen(alice)
+    assert (await house.people.find("alice")).status == "offline"
+    assert await revision(house) == before
+
+
+async def test_a_heartbeat_that_was_under_way_when_she_logged_out_changes_nothing(house: House) -> None:
+    alice = await house.join("alice")
+    house.clock.forward(30)
+    await sweep_once(house.attendance, house.clock, ignore)
+    async with house.locks.of(alice.user_id):
+        beat = asyncio.create_task(house.attendance.seen(alice))
+        await asyncio.sleep(0)
+        await house.directory.commit([], [Delete(alice.alive.key)])
+    with pytest.raises(NotLoggedIn):
+        await beat
+    assert (await house.people.find("alice")).status == "offline"
+    assert alice.user_id not in house.live
+
+
+async def test_whoever_comes_back_while_the_sweep_waits_for_the_lock_stays_online(house: House) -> None:
+    alice = await house.join("alice")
+    house.clock.forward(30)
+    async with house.locks.of(alice.user_id):
+        sweeping = asyncio.create_task(sweep_once(house.attendance, house.clock, ignore))
+        await asyncio.sleep(0)
+        await house.attendance.seen(alice)
+    assert await sweeping == 0
+    assert (await house.people.find("alice")).status == "online"
+
+
+async def test_after_a_restart_those_who_were_online_get_the_full_time(house: House) -> None:
+    alice = await house.join("alice")
+    await house.register("bob")
+    seen = (await house.people.find("alice")).last_seen
+    house.clock.forward(1000)
+    again = Attendance(house.directory, LiveUsers(30.0), UserLocks(), house.clock)
+    await again.load()
+    assert again.live.user_ids == [alice.user_id]
+    house.clock.forward(29)
+    assert await sweep_once(again, house.clock, ignore) == 0
+    house.clock.forward(1)
+    assert await sweep_once(again, house.clock, ignore) == 1
+    house.live.leave(alice.user_id)
+    found = await house.people.find("alice")
+    assert (found.status, found.last_seen) == ("offline", seen)
+
+
+async def test_a_node_that_moved_is_found_at_its_new_address(house: House) -> None:
+    alice = await house.join("alice")
+    before = await house.people.find("alice")
+    await house.attendance.reconnect(alice, "10.0.0.77", ReconnectRequest())
+    after = await house.people.find("alice")
+    assert (after.ip, after.port) == ("10.0.0.77", before.port)
+    assert after.counter > before.counter
+    await house.attendance.reconnect(alice, "10.0.0.77", ReconnectRequest(port=9999))
+    assert (await house.people.find("alice")).port == 9999
+
+
+async def test_moving_puts_her_online(house: House) -> None:
+    alice = await house.join("alice")
+    house.clock.forward(30)
+    await sweep_once(house.attendance, house.clock, ignore)
+    await house.attendance.reconnect(alice, "10.0.0.77", ReconnectRequest())
+    assert (await house.people.find("alice")).status == "online"
+    assert alice.user_id in house.live
+
+
+async def test_a_signed_move_carries_its_signature_to_others(house: House) -> None:
+    key = DeviceKey.create()
+    alice = await house.join("alice", key=key)
+    counter = (await house.people.find("alice")).counter + 5
+    signature = b64encode(key.sign_address(alice.user_id, "10.0.0.77", 8001, counter).signature).decode()
+    await house.attendance.reconnect(alice, "10.0.0.77", ReconnectRequest(counter=counter, signature=signature))
+    found = await house.people.find("alice")
+    assert (found.counter, found.signature) == (counter, signature)
+
+
+async def test_a_move_that_is_old_badly_signed_or_nowhere_changes_nothing(house: House) -> None:
+    alice = await house.join("alice", key=DeviceKey.create())
+    before = await house.content()
+    counter = (await house.people.find("alice")).counter
+    stolen = b64encode(DeviceKey.create().sign_address(alice.user_id, "10.0.0.77", 8001, counter + 1).signature)
+    with pytest.raises(StaleCounter):
+        await house.attendance.reconnect(alice, "10.0.0.77", ReconnectRequest(counter=counter))
+    with pytest.raises(BadSignature):
+        await house.attendance.reconnect(
+            alice, "10.0.0.77", ReconnectRequest(counter=counter + 1, signature=stolen.decode())
+        )
+    with pytest.raises(IllegalAddress):
+        await house.attendance.reconnect(alice, "not an address", ReconnectRequest())
+    await house.directory.commit([], [Delete(alice.alive.key)])
+    with pytest.raises(NotLoggedIn):
+        await house.attendance.reconnect(alice, "10.0.0.77", ReconnectRequest())
+    del before[alice.alive.key]
+    assert await house.content() == before
+
+
+async def test_a_session_acts_for_its_own_user_only(house: House) -> None:
+    alice = await house.join("alice")
+    require_own(alice, "ＡＬＩＣＥ")
+    for name in ("bob", "", "alice2", "\ud800"):
+        with pytest.raises(ForeignSession):
+            require_own(alice, name)
+
+
+async def test_a_user_who_does_not_exist_has_no_presence(house: House) -> None:
+    with pytest.raises(NotLoggedIn):
+        await house.attendance.read("0" * 32)
+
+
+async def test_the_sweep_wakes_by_itself_when_somebody_is_due(house: House) -> None:
+    attendance = Attendance(house.directory, LiveUsers(0.05), house.locks, house.clock)
+    alice = await house.join("alice")
+    attendance.live.attach(alice.user_id, house.clock())
+    expired = asyncio.Event()
+
+    async def tell(_user_id: str, _known: Presence) -> None:
+        expired.set()
+
+    task = asyncio.create_task(sweep(attendance, house.clock, tell))
+    await asyncio.sleep(0)
+    assert not expired.is_set()
+    house.clock.forward(0.06)
+    await asyncio.wait_for(expired.wait(), 5)
+    task.cancel()
+    entry = await house.directory.get(records.presence_key(alice.user_id))
+    assert entry is not None
+    assert b'"offline"' in entry.value

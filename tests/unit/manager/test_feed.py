@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from telegraph.directory import records
+from telegraph.directory.memory import MemoryDirectory
+from telegraph.manager.feed import Feed, changed_user
+from telegraph.manager.sessions import Caller
+from telegraph.manager.streams import Hub, Stream
+from telegraph.node.keys import DeviceKey
+from telegraph.protocol.manager_events import UserChanged
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.unit.manager.conftest import House
+
+
+@asynccontextmanager
+async def watching(house: House, *user_ids: str) -> AsyncIterator[Stream]:
+    """A stream that watches, and a feed that runs."""
+    hub = Hub()
+    stream = hub.open(Caller("id-eve", "eve", "s", 1, device=True))
+    for user_id in user_ids:
+        hub.watch(stream, user_id)
+    feed = Feed(house.directory, house.people, hub, (await house.directory.scan("")).revision)
+    task = asyncio.create_task(feed.follow())
+    yield stream
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def heard(stream: Stream) -> UserChanged:
+    event = await asyncio.wait_for(stream.next(), 5)
+    assert isinstance(event, UserChanged)
+    return event
+
+
+async def test_a_log_in_a_move_and_a_log_out_are_told_in_order(house: House) -> None:
+    user_id = await house.register("alice")
+    async with watching(house, user_id) as stream:
+        alice = await house.caller((await house.log_in("alice", host="10.0.0.7")).token)
+        event = await heard(stream)
+        assert (event.user.status, event.user.ip) == ("online", "10.0.0.7")
+        house.clock.forward(1)
+        await house.accounts.log_out(alice)
+        assert (await heard(stream)).user.status == "offline"
+
+
+async def test_one_commit_is_told_once_though_account_and_presence_changed(house: House) -> None:
+    user_id = await house.register("alice")
+    key = DeviceKey.create()
+    async with watching(house, user_id) as stream:
+        alice = await house.caller((await house.log_in("alice", key=key)).token)
+        assert (await heard(stream)).user.device_key is not None
+        await house.accounts.log_out(alice)
+        assert (await heard(stream)).user.status == "offline"
+
+
+async def test_nobody_hears_of_somebody_who_is_not_watched(house: House) -> None:
+    alice, bob = await house.register("alice"), await house.register("bob")
+    async with watching(house, bob) as stream:
+        await house.log_in("alice")
+        await house.log_in("bob")
+        event = await heard(stream)
+        assert (event.user.user_id, alice != bob) == (bob, True)
+
+
+async def test_whoever_fell_behind_the_kept_history_shows_the_present_state(make_house: type[House]) -> None:
+    house = make_house(directory=MemoryDirectory(kept_changes=2))
+    user_id = await house.register("alice")
+    for _ in range(4):
+        house.clock.forward(1)
+        await house.log_in("alice")
+    hub = Hub()
+    stream = hub.open(Caller("id-eve", "eve", "s", 1, device=True))
+    hub.watch(stream, user_id)
+    feed = Feed(house.directory, house.people, hub, 0)
+    await feed.follow()
+    assert (await heard(stream)).user.status == "online"
+    following = asyncio.create_task(feed.follow())
+    await asyncio.sleep(0)
+    await house.accounts.log_out(await house.caller((await house.log_in("alice")).token))
+    assert (await heard(stream)).user.status == "offline"
+    following.cancel()
+
+
+@pytest.mark.parametrize(
+    ("key", "user_id"),
+    [
+        (records.account_key("u1"), "u1"),
+        (records.presence_key("u1"), "u1"),
+        (records.session_key("u1", "ff"), None),
+        (records.name_record_key("alice"), None),
+        (records.REGISTRATION, None),
+    ],
+)
+def test_only_accounts_and_presences_tell_of_users(key: str, user_id: str | None) -> None:
+    assert changed_user(key) == user_id

@@ -44,7 +44,8 @@ def demo(data: Path) -> None:
 
 
 async def _demo(data: Path, stop: asyncio.Event) -> None:
-    from telegraph.manager.app import Manager, ManagerSettings
+    from telegraph.manager.app import Manager
+    from telegraph.manager.settings import ManagerSettings
 
     async with AsyncExitStack() as running:
         manager = await running.enter_async_context(Manager(ManagerSettings(data=data / "manager", port=0, udp_port=0)))

@@ -59,7 +59,7 @@ def ask_to_trust(url: str, fingerprint: str) -> bool:
     show_default="8420, or a free one if it is taken",
     help="Port of the local API; 0: any free one.",
 )
-def run(  # noqa: PLR0913 - one parameter an option
+def run(
     data: Path,
     managers: tuple[str, ...],
     invite: str | None,

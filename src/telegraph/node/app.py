@@ -21,6 +21,7 @@ from telegraph.errors import (
     IllegalText,
     ManagerAway,
     NotLoggedIn,
+    PortTaken,
     Unavailable,
     UnknownMessage,
 )
@@ -37,7 +38,7 @@ from telegraph.node.membership import Membership
 from telegraph.node.model import AccountChanged, Contact, Event, Message, PresenceChanged, id_bytes
 from telegraph.node.peers import Peers
 from telegraph.node.settings import DEFAULT_PEER_PORT, NodeSettings
-from telegraph.node.sockets import bind_or_any
+from telegraph.node.sockets import bind, bind_or_any
 from telegraph.node.trust import Ask, ca_fingerprint, fetch_ca, read_ca, trust_ca
 from telegraph.peer.tls import Credentials, TlsEndpoint
 from telegraph.protocol.addresses import Address, parse_address
@@ -185,7 +186,7 @@ class Node:
                 self._client = ManagerClient(self._ca)
                 link = ManagerLink(self._client, self._find, urls, Backoff(_RETRY_FIRST, _RETRY_LAST, self._rng))
                 self._membership = Membership(
-                    self.database, self._key, link, self, peer_port=self.peer_port, advertise=self._advertised()
+                    self.database, self._key, link, self, peer_port=lambda: self.peer_port, advertise=self._advertised
                 )
                 await self._membership.resume()
             return self._membership
@@ -277,8 +278,18 @@ class Node:
         if self._peers is not None:
             peers, self._peers = self._peers, None
             await peers.close()
+            self._renew_socket()
         self._online.clear()
         self._broker.publish(AccountChanged(self.account_state, self.username, reason))
+
+    def _renew_socket(self) -> None:
+        """Binds the port anew: a socket that once listened cannot stop, and who dials now shall be refused."""
+        port = self.peer_port
+        self._peer_socket.close()
+        try:
+            self._peer_socket = bind(self.settings.host, port, "--peer-port")
+        except PortTaken:  # somebody was quicker; the next log-in announces the new one
+            self._peer_socket = bind(self.settings.host, 0, "--peer-port")
 
     def connection_changed(self) -> None:
         """Tells followers."""

@@ -1,9 +1,14 @@
 """The links that are open right now, at most one per contact."""
 
 import asyncio
+import contextlib
 
 from telegraph.node.link_rules import Standing, newer_stays
-from telegraph.peer.port import Link
+from telegraph.peer.port import Link, LinkClosed
+from telegraph.protocol.frames import MAX_FRAMES, Frame, Stored, encode_frames
+
+MAX_ANSWERS = MAX_FRAMES
+"""Answers that may wait for an end that does not read them."""
 
 
 class OpenLink:
@@ -22,11 +27,38 @@ class OpenLink:
         self.receipt = 0
         self.refused = False
         self.closed = asyncio.Event()
+        self._answers: list[Frame] = []
+        self._answering = asyncio.Event()
 
     @property
     def in_flight(self) -> int:
         """How many messages are sent and not yet acknowledged."""
         return self.sent - self.acknowledged
+
+    def answer(self, *frames: Frame) -> None:
+        """Answers what the other end sent, soon and in order; an acknowledgement replaces the one before it.
+
+        The task that reads must never wait for the other end to read: two ends that did would wait for each other.
+
+        Raises:
+            LinkClosed: the other end asks and asks and reads no answer.
+        """
+        for frame in frames:
+            if isinstance(frame, Stored) and self._answers and isinstance(self._answers[-1], Stored):
+                self._answers.pop()
+            self._answers.append(frame)
+        if len(self._answers) > MAX_ANSWERS:
+            raise LinkClosed
+        self._answering.set()
+
+    async def send_answers(self) -> None:
+        """Sends answers as they come, until the link is gone."""
+        with contextlib.suppress(LinkClosed):
+            while not self.closed.is_set():
+                await self._answering.wait()
+                self._answering.clear()
+                answers, self._answers = self._answers, []
+                await self.link.send(encode_frames(answers))
 
     async def close(self) -> None:
         """Closes the link; whoever reads from it ends."""

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from base64 import b64encode
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 from urllib.parse import quote, urlsplit
@@ -95,8 +96,8 @@ class Membership:
         link: ManagerLink,
         around: Surroundings,
         *,
-        peer_port: int,
-        advertise: Address | None,
+        peer_port: Callable[[], int],
+        advertise: Callable[[], Address | None],
     ) -> None:
         self._database = database
         self._key = key
@@ -304,14 +305,15 @@ class Membership:
     # --- the own address ---
 
     def _local_address(self) -> Address:
-        if self._advertise is not None:
-            return self._advertise
+        advertised = self._advertise()
+        if advertised is not None:
+            return advertised
         for url in self._link.urls:
             parts = urlsplit(url)
             host = address_towards(parts.hostname or "", parts.port or 443)
             if host is not None:
-                return Address(host, self._peer_port)
-        return Address("127.0.0.1", self._peer_port)
+                return Address(host, self._peer_port())
+        return Address("127.0.0.1", self._peer_port())
 
     async def _watch_address(self) -> None:
         while True:

@@ -171,9 +171,11 @@ class Peers:
 
     async def _use(self, opened: OpenLink) -> None:
         self.hurry(opened.contact)
+        answering = asyncio.create_task(opened.send_answers())
         try:
             await listen(opened, self)
         finally:
+            answering.cancel()
             self.links.remove(opened)
             await opened.close()
             self.wake(opened.contact)

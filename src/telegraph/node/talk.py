@@ -144,7 +144,7 @@ async def listen(open_link: OpenLink, around: Surroundings) -> None:
                 await _handle(decode_frames(data), open_link, around)
             except TelegraphError as error:
                 log.info("frames_refused", contact=around.contact(open_link.contact).user_id, code=error.code)
-                await open_link.link.send(encode_frames([ErrorFrame(error.code, error.sentence()[:256])]))
+                open_link.answer(ErrorFrame(error.code, error.sentence()[:256]))
     except LinkClosed:
         return
 
@@ -172,10 +172,9 @@ async def _take(messages: list[MessageFrame], open_link: OpenLink, around: Surro
         if not message.text:
             raise MalformedBody(detail="a message is empty")
     taken = await around.database.write(lambda connection: streams.receive(connection, contact.id, messages))
-    answer: list[Frame] = [Stored(taken.received)]
+    open_link.answer(Stored(taken.received))
     if taken.refusal is not None:
-        answer.append(taken.refusal)
-    await open_link.link.send(encode_frames(answer))
+        open_link.answer(taken.refusal)
     if taken.stored:
         around.happened(contact.id)
 
@@ -188,7 +187,7 @@ async def _handle_one(frame: Frame, open_link: OpenLink, around: Surroundings) -
             open_link.acknowledged = max(open_link.acknowledged, min(seq, open_link.sent))
         case Read(seq):
             await write(lambda connection: streams.read_by_peer(connection, contact, seq))
-            await open_link.link.send(encode_frames([ReadStored(seq)]))
+            open_link.answer(ReadStored(seq))
         case ReadStored(seq):
             await write(lambda connection: streams.receipt_told(connection, contact, seq))
         case Refuse(error="sequence_gap", expected=expected):

@@ -19,7 +19,7 @@ from telegraph.node.keys import DeviceKey
 from telegraph.node.model import Contact, Message
 from telegraph.node.peers import Peers
 from telegraph.peer.memory import MemoryNetwork
-from telegraph.peer.port import Link, Unreachable
+from telegraph.peer.port import Link, LinkClosed, Unreachable
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.frames import ErrorFrame, Hello, MessageFrame, Read, Refuse, decode_frames, encode_frames
 from telegraph.protocol.identity import Holder
@@ -79,7 +79,7 @@ class Person:
         for text in texts:
             self.clock += 1000
             await self.db.write(
-                lambda db, text=text: streams.append(db, contact.id, text, self.clock, Random(text))  # type: ignore[misc]
+                lambda db, text=text: streams.append(db, contact.id, text, self.clock, Random(self.name + text))  # type: ignore[misc]
             )
         self.peers.happened(contact.id)
 
@@ -452,3 +452,30 @@ async def test_only_a_manager_may_say_that_a_node_was_marked_offline(town: Town)
     assert right[0] == 200
     assert (wrong_user[0], message[0]) == (403, 403)
     assert bob.marked_offline == ["inactive"]
+
+
+async def test_two_who_flood_each_other_do_not_wait_for_each_other(town: Town) -> None:
+    alice, bob = await town.join("alice"), await town.join("bob")
+    long = "x" * 60_000
+
+    await asyncio.gather(alice.send(bob, *[long] * 120), bob.send(alice, *[long] * 120))
+
+    await until(lambda: alice.states(bob) == bob.states(alice) == ["delivered"] * 120)
+
+
+async def test_one_who_asks_and_never_reads_the_answers_is_cut_off(
+    town: Town, bob_and_mallory: tuple[Person, Person]
+) -> None:
+    bob, mallory = bob_and_mallory
+    talk = await Mallory.dial(town, bob)
+    await talk.hear()
+    garbage = msgspec.msgpack.encode([{"t": "teleport"}])
+
+    async def ask_for_ever() -> None:
+        while True:
+            await talk.link.send(garbage)
+
+    with pytest.raises(LinkClosed):
+        await asyncio.wait_for(ask_for_ever(), 10)
+
+    assert bob.shown(mallory) == []

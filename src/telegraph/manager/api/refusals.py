@@ -76,7 +76,8 @@ def _litestars(request: Request[Any, Any, Any], error: HTTPException) -> Respons
 def translated(error: HTTPException) -> TelegraphError:
     """The error of ours that says the same as one of Litestar's."""
     if isinstance(error, ValidationException):
-        return IllegalQuery(detail=_validation_detail(error))
+        names = _wrong_parameters(error)
+        return MalformedBody(detail="it is empty") if names == ["data"] else IllegalQuery(detail=", ".join(names))
     if error.status_code in _BY_STATUS:
         return _BY_STATUS[error.status_code]()
     if error.status_code < _SERVER_ERROR:
@@ -84,10 +85,9 @@ def translated(error: HTTPException) -> TelegraphError:
     return TelegraphError()
 
 
-def _validation_detail(error: ValidationException) -> str:
+def _wrong_parameters(error: ValidationException) -> list[str]:
     problems = error.extra if isinstance(error.extra, list) else []
-    names = [str(problem.get("key", "?")) for problem in problems if isinstance(problem, dict)]
-    return ", ".join(names)[:_MAX_DETAIL] or "its value is not allowed"
+    return [str(problem.get("key", "?")) for problem in problems if isinstance(problem, dict)]
 
 
 def _unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

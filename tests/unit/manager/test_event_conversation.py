@@ -1,0 +1,194 @@
+"""The event stream as an ASGI server sees it, without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+import pytest
+
+from telegraph.manager.api.application import Application
+from telegraph.manager.feed import Feed
+from telegraph.protocol.manager_events import MAX_WATCHED, SessionEnded
+
+if TYPE_CHECKING:
+    from tests.unit.manager.conftest import House
+
+    from telegraph.manager.core import Core
+    from telegraph.manager.sessions import Caller
+
+
+class Socket:
+    """A node's end of one WebSocket."""
+
+    def __init__(self, core: Core, token: str | None, path: str = "/events") -> None:
+        headers = [] if token is None else [(b"authorization", f"Bearer {token}".encode())]
+        self._scope = {"type": "websocket", "path": path, "headers": headers}
+        self._core = core
+        self._to_manager: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.from_manager: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def __aenter__(self) -> Self:
+        self._to_manager.put_nowait({"type": "websocket.connect"})
+        application = Application(self._core)
+        self.task = asyncio.create_task(application(self._scope, self._to_manager.get, self.from_manager.put))
+        self.opening = await asyncio.wait_for(self.from_manager.get(), 5)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._to_manager.put_nowait({"type": "websocket.disconnect", "code": 1000})
+        await asyncio.wait_for(self.task, 5)
+
+    def say(self, frame: Any) -> None:
+        text = frame if isinstance(frame, str) else msgspec.json.encode(frame).decode()
+        self._to_manager.put_nowait({"type": "websocket.receive", "text": text})
+
+    def say_bytes(self, data: bytes) -> None:
+        self._to_manager.put_nowait({"type": "websocket.receive", "bytes": data})
+
+    async def hear(self) -> dict[str, Any]:
+        message = await asyncio.wait_for(self.from_manager.get(), 5)
+        if message["type"] != "websocket.send":
+            return message
+        decoded: dict[str, Any] = msgspec.json.decode(message["text"])
+        return decoded
+
+
+async def token_of(house: House, name: str) -> str:
+    await house.register(name)
+    return (await house.log_in(name)).token
+
+
+async def user_id_of(house: House, name: str) -> str:
+    return (await house.people.find(name)).user_id
+
+
+@pytest.mark.parametrize("token", [None, "x", "0" * 32 + "." + "A" * 43])
+async def test_without_a_session_there_is_no_stream_but_the_documented_answer(core: Core, token: str | None) -> None:
+    async with Socket(core, token) as socket:
+        assert socket.opening["type"] == "websocket.http.response.start"
+        assert socket.opening["status"] == 401
+        body = msgspec.json.decode((await socket.hear())["body"])
+        assert (body["status"], body["error"]) == (401, "not_logged_in")
+    assert len(core.hub) == 0
+
+
+async def test_another_path_is_not_found(core: Core, house: House) -> None:
+    async with Socket(core, await token_of(house, "alice"), "/other") as socket:
+        assert socket.opening["status"] == 404
+
+
+async def test_a_manager_out_of_order_does_not_say_that_the_session_ended(core: Core, house: House) -> None:
+    token = await token_of(house, "alice")
+    await house.directory.close()
+    async with Socket(core, token) as socket:
+        assert socket.opening["status"] == 503
+
+
+async def test_a_heartbeat_is_answered_and_noted(core: Core, house: House) -> None:
+    async with Socket(core, await token_of(house, "alice")) as socket:
+        assert socket.opening["type"] == "websocket.accept"
+        house.clock.forward(7)
+        socket.say({"type": "heartbeat"})
+        assert await socket.hear() == {"type": "heartbeat_received"}
+        assert (await house.people.find("alice")).last_seen == house.clock().text
+    assert len(core.hub) == 0
+
+
+async def test_opening_a_stream_is_a_sign_of_life(core: Core, house: House) -> None:
+    token = await token_of(house, "alice")
+    house.clock.forward(30)
+    for user_id in house.live.due(house.clock()):
+        await house.attendance.expire(user_id)
+    async with Socket(core, token):
+        assert (await house.people.find("alice")).status == "online"
+
+
+async def test_watching_gives_the_present_state_at_once_and_then_every_change(core: Core, house: House) -> None:
+    await house.register("bob")
+    token, bob = await token_of(house, "alice"), await user_id_of(house, "bob")
+    feed = Feed(house.directory, house.people, core.hub, (await house.directory.scan("")).revision)
+    following = asyncio.create_task(feed.follow())
+    async with Socket(core, token) as socket:
+        socket.say({"type": "watch", "users": [bob]})
+        assert (await socket.hear())["user"]["status"] == "offline"
+        caller: Caller = await house.caller((await house.log_in("bob", host="10.0.0.7")).token)
+        event = await socket.hear()
+        assert (event["type"], event["user"]["username"], event["user"]["ip"]) == ("user", "bob", "10.0.0.7")
+        socket.say({"type": "unwatch", "users": [bob]})
+        socket.say({"type": "heartbeat"})
+        assert (await socket.hear())["type"] == "heartbeat_received"
+        await house.accounts.log_out(caller)
+        socket.say({"type": "heartbeat"})
+        assert (await socket.hear())["type"] == "heartbeat_received"
+    following.cancel()
+
+
+@pytest.mark.parametrize("user_id", ["0" * 32, "", "../x", "ñ", "\0"])
+async def test_whoever_does_not_exist_is_gone(core: Core, house: House, user_id: str) -> None:
+    async with Socket(core, await token_of(house, "alice")) as socket:
+        socket.say({"type": "watch", "users": [user_id]})
+        assert await socket.hear() == {"type": "user_gone", "user_id": user_id}
+
+
+@pytest.mark.parametrize(
+    "garbage", ["", "{", "[]", "null", '{"type": "shout"}', '{"type": "watch"}', "[" * 60_000, '{"type": 1}']
+)
+async def test_garbage_is_answered_and_the_stream_goes_on(core: Core, house: House, garbage: str) -> None:
+    async with Socket(core, await token_of(house, "alice")) as socket:
+        socket.say(garbage)
+        event = await socket.hear()
+        assert (event["type"], event["error"]) == ("error", "malformed_body")
+        socket.say_bytes(b"\xff\xfe")
+        assert (await socket.hear())["error"] == "malformed_body"
+        socket.say({"type": "heartbeat"})
+        assert (await socket.hear())["type"] == "heartbeat_received"
+
+
+async def test_watching_too_many_is_refused_and_the_stream_goes_on(core: Core, house: House) -> None:
+    token = await token_of(house, "alice")
+    async with Socket(core, token) as socket:
+        for start in range(0, MAX_WATCHED, 1000):
+            socket.say({"type": "watch", "users": [f"{number:032x}" for number in range(start, start + 1000)]})
+            for _ in range(1000):
+                assert (await socket.hear())["type"] == "user_gone"
+        socket.say({"type": "watch", "users": [f"{MAX_WATCHED:032x}"]})
+        event = await socket.hear()
+        assert (event["type"], event["error"]) == ("error", "too_many")
+
+
+async def test_an_ended_session_is_told_why_and_the_stream_closes(core: Core, house: House) -> None:
+    token = await token_of(house, "alice")
+    caller = await house.caller(token)
+    async with Socket(core, token) as socket:
+        core.hub.end(caller.token_hash, SessionEnded("logged_in_elsewhere"))
+        assert await socket.hear() == {"type": "session_ended", "reason": "logged_in_elsewhere"}
+        assert (await socket.hear())["type"] == "websocket.close"
+        await asyncio.wait_for(socket.task, 5)
+
+
+async def test_a_heartbeat_of_a_session_that_ended_unheard_ends_the_stream(core: Core, house: House) -> None:
+    token = await token_of(house, "alice")
+    caller = await house.caller(token)
+    async with Socket(core, token) as socket:
+        await house.accounts.log_out(caller)
+        socket.say({"type": "heartbeat"})
+        assert (await socket.hear())["type"] == "session_ended"
+        assert (await socket.hear())["type"] == "websocket.close"
+        assert (await house.people.find("alice")).status == "offline"
+
+
+async def test_a_slow_consumer_is_closed_and_asked_to_try_again(core: Core, house: House) -> None:
+    await house.register("bob")
+    token, bob = await token_of(house, "alice"), await house.people.find("bob")
+    async with Socket(core, token) as socket:
+        socket.say({"type": "watch", "users": [bob.user_id]})
+        await socket.hear()
+        (stream,) = core.hub._by_session[(await house.caller(token)).token_hash]
+        for _ in range(3000):
+            core.hub.publish(bob)
+        assert stream.too_slow
+        while (message := await socket.hear())["type"] != "websocket.close":
+            assert message["type"] == "user"
+        assert message["code"] == 1013

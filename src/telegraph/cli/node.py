@@ -82,8 +82,7 @@ def run(
 
     Exit codes: 0 stopped, 2 wrong use, 4 an option is not usable, 5 cannot start.
     """  # noqa: D301 - click's \b keeps the lines apart
-    from telegraph.node.app import settings_of
-    from telegraph.node.settings import NodeSettings
+    from telegraph.node.settings import NodeSettings, settings_of
 
     settings = settings_of(
         NodeSettings(

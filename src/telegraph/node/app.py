@@ -11,15 +11,11 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
-import msgspec
 import structlog
 
-from telegraph.discovery.finder import Finder
 from telegraph.errors import (
     BadInput,
-    CaUnreadable,
     IllegalText,
-    ManagerAway,
     NotLoggedIn,
     PortTaken,
     Unavailable,
@@ -32,18 +28,18 @@ from telegraph.node.backoff import Backoff
 from telegraph.node.broker import Broker
 from telegraph.node.contacts import ContactBook
 from telegraph.node.database import Database
+from telegraph.node.joining import finder, settle_ca, stored_ca
 from telegraph.node.manager_client import ManagerClient
 from telegraph.node.manager_link import ManagerLink
 from telegraph.node.membership import Membership
 from telegraph.node.model import AccountChanged, Contact, Event, Message, PresenceChanged, id_bytes
 from telegraph.node.peers import Peers
-from telegraph.node.settings import DEFAULT_PEER_PORT, NodeSettings
+from telegraph.node.settings import DEFAULT_PEER_PORT, NodeSettings, settings_of
 from telegraph.node.sockets import bind, bind_or_any
-from telegraph.node.trust import Ask, ca_fingerprint, fetch_ca, read_ca, trust_ca
+from telegraph.node.trust import Ask
 from telegraph.peer.tls import Credentials, TlsEndpoint
 from telegraph.protocol.addresses import Address, parse_address
 from telegraph.protocol.frames import MAX_TEXT_BYTES
-from telegraph.protocol.invites import check_manager_url, normal_fingerprint, parse_invite
 from telegraph.protocol.manager_api import User
 from telegraph.protocol.names import name_key
 from telegraph.protocol.node_api import AccountState
@@ -133,18 +129,8 @@ class Node:
         self._broker = Broker(self.database)
         await self.database.write(event_log.forget)
         self._key = await accounts.device_key(self.database)
-        self._ca = self._stored_ca()
+        self._ca = stored_ca(self.settings, self.database)
         await self._join(required=False)
-
-    def _stored_ca(self) -> str | None:
-        stored = self.database.setting("ca")
-        known = stored.decode() if stored else None
-        if self.settings.ca_file is None:
-            return known
-        given = read_ca(self.settings.ca_file)
-        if known is not None and ca_fingerprint(known) != ca_fingerprint(given):
-            raise CaUnreadable(path=self.settings.ca_file, detail="this data directory belongs to another CA")
-        return given
 
     async def close(self) -> None:
         """Stops; everything that was acknowledged is on disk."""
@@ -178,7 +164,7 @@ class Node:
             if self._membership is None:
                 urls = list(self.settings.managers) or accounts.known_managers(self.database)
                 try:
-                    await self._settle_ca(urls)
+                    urls, self._ca = await settle_ca(self.settings, self.database, urls, self._ca, self._ask)
                 except Unavailable:
                     if required:
                         raise
@@ -191,42 +177,10 @@ class Node:
                 await self._membership.resume()
             return self._membership
 
-    async def _settle_ca(self, urls: list[str]) -> None:
-        """Finds a manager and checks its CA, if no CA is known yet."""
-        if self._ca is None:
-            candidates = urls or await self._candidates()
-            for url in candidates:
-                if url.startswith("http://"):
-                    return
-                try:
-                    pem = await fetch_ca(url)
-                except ManagerAway:
-                    continue
-                await trust_ca(url, pem, self.settings.ca_fingerprint, self._ask)
-                self._ca = pem
-                break
-            else:
-                raise ManagerAway
-            urls[:] = urls or candidates
-        await self.database.set(ca=self._ca.encode())
-
-    async def _candidates(self) -> list[str]:
-        """Managers that seem to be there, by DNS or UDP, not verified."""
-        return await self._finder().candidates()
-
     async def _find(self) -> list[str]:
         """Managers that live and belong to our organisation, quickest first."""
         assert self._client is not None  # noqa: S101 - only the link made with it calls this
-        return await self._finder().find(self._client.probe)
-
-    def _finder(self) -> Finder:
-        settings = self.settings
-        return Finder(
-            managers=settings.managers,
-            known=accounts.known_managers(self.database),
-            ranges=settings.scan,
-            udp_port=settings.udp_port,
-        )
+        return await finder(self.settings, self.database).find(self._client.probe)
 
     def _advertised(self) -> Address | None:
         given = self._advertise
@@ -509,24 +463,6 @@ class Node:
 
     def _name_for_events(self) -> str:
         return self.username or ""
-
-
-def settings_of(settings: NodeSettings, invite: str | None) -> NodeSettings:
-    """The settings, completed by what an invite link says, URLs and fingerprints normalised.
-
-    Raises:
-        IllegalInvite, IllegalAddress: a part of them is wrong.
-    """
-    managers, fingerprint, code = settings.managers, settings.ca_fingerprint, settings.invite_code
-    if invite is not None:
-        parsed = parse_invite(invite)
-        managers, fingerprint, code = (*managers, *parsed.managers), parsed.ca, parsed.code or code
-    return msgspec.structs.replace(
-        settings,
-        managers=tuple(dict.fromkeys(check_manager_url(url) for url in managers)),
-        ca_fingerprint=normal_fingerprint(fingerprint) if fingerprint else None,
-        invite_code=code,
-    )
 
 
 def _is_news(contact: Contact, user: User) -> bool:

@@ -5,7 +5,8 @@ Who calls is known by certificate; what the body claims must fit it.
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, Protocol, TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -21,6 +22,9 @@ from telegraph.protocol.manager_api import Answer, DisconnectRequest, ErrorAnswe
 from telegraph.protocol.names import name_key
 
 T = TypeVar("T")
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Receiver(Protocol):
@@ -60,8 +64,7 @@ class CallHandler:
                 raise UnknownPath
             return Reply(200, msgspec.json.encode(await handler(call)))
         except TelegraphError as error:
-            language: Language = "en" if call.accept_language.lower().startswith("en") else "es"
-            body = ErrorAnswer(message=error.sentence(language), status=error.status, error=error.code)
+            body = ErrorAnswer(message=error.sentence(_language(call)), status=error.status, error=error.code)
             return Reply(error.status, msgspec.json.encode(body))
 
     async def _receive_message(self, call: Call) -> Received:
@@ -73,9 +76,9 @@ class CallHandler:
         uuid = uuid4().bytes if request.id is None else id_bytes(request.id)
         if uuid is None:
             raise MalformedBody(detail="id is not a UUID")
-        now = time.time_ns() // 1000
+        sent_at = _sent_at(request.timestamp)
         new = await self._node.database.write(
-            lambda connection: streams.receive_outside(connection, contact.id, uuid, request.text, now)
+            lambda connection: streams.receive_outside(connection, contact.id, uuid, request.text, sent_at)
         )
         if new:
             self._node.happened(contact.id)
@@ -95,7 +98,7 @@ class CallHandler:
         if request.user_id != self._node.user_id:
             raise ForgedFrame(detail="another user lives here")
         await self._on_marked_offline(request.reason)
-        return Answer(message="noted")
+        return Answer(message="noted" if _language(call) == "en" else "anotado")
 
     async def _parties(self, remote: Holder, sender: str, recipient: str) -> Contact:
         """The caller as a contact, if the body names the two who are really there."""
@@ -110,6 +113,23 @@ class CallHandler:
 def _require(remote: Holder, role: str) -> None:
     if remote.role != role:
         raise WrongRole
+
+
+def _language(call: Call) -> Language:
+    return "en" if call.accept_language.strip().lower().startswith("en") else "es"
+
+
+def _sent_at(timestamp: str | None) -> int:
+    """The sender's clock, for show only: microseconds since 1970; ours if the sender does not tell."""
+    if timestamp is None:
+        return time.time_ns() // 1000
+    try:
+        moment = msgspec.convert(timestamp, _Time)
+    except msgspec.ValidationError:
+        raise MalformedBody(detail="timestamp is not RFC 3339") from None
+    if moment < _EPOCH:
+        raise MalformedBody(detail="timestamp is before 1970")
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _decode(body: bytes, shape: type[T]) -> T:

@@ -1,6 +1,7 @@
 """This node's place in the organisation: registration, log-in, session, presence, and its announced address."""
 
 import asyncio
+import contextlib
 import secrets
 import time
 from base64 import b64encode
@@ -55,6 +56,7 @@ _ADDRESS_CHECK = 5.0
 _CERTIFICATE_CHECK = 60.0
 """Seconds between looks at the certificate's age."""
 
+_CONNECTED_WITHIN = 2.0
 DEFAULT_HEARTBEAT = 10.0
 
 
@@ -109,6 +111,7 @@ class Membership:
         self._signed: SignedAddress | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._log_in = asyncio.Lock()
+        self._connected = asyncio.Event()
         self.account = accounts.load(database)
 
     # --- state ---
@@ -185,7 +188,14 @@ class Membership:
                 managers=" ".join(self._link.urls).encode(), heartbeat=str(answer.heartbeat_interval).encode()
             )
             await self.resume()
+            await self._until_connected()
             return self.account
+
+    async def _until_connected(self) -> None:
+        """Gives the event stream a moment, so that who has just logged in is online when told so."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CONNECTED_WITHIN):
+                await self._connected.wait()
 
     def _same_account(self, username: str) -> None:
         if self.account is not None and name_key(self.account.username) != name_key(username):
@@ -272,10 +282,12 @@ class Membership:
         await self._renew_certificate(datetime.now(UTC))
         await self._announce()
         await self._link.watch(self._around.watched())
+        self._connected.set()
         self._around.connection_changed()
 
     async def on_disconnected(self) -> None:
         """Tells the node."""
+        self._connected.clear()
         self._around.connection_changed()
 
     async def on_user(self, event: UserChanged) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import msgspec
 
+from telegraph.protocol.invites import check_manager_url, normal_fingerprint, parse_invite
+
 DEFAULT_PEER_PORT = 8000
 DEFAULT_UDP_PORT = 5353
 
@@ -32,3 +34,21 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     api: bool = False
     api_host: str = "127.0.0.1"
     api_port: int | None = None
+
+
+def settings_of(settings: NodeSettings, invite: str | None) -> NodeSettings:
+    """The settings, completed by what an invite link says, URLs and fingerprints normalised.
+
+    Raises:
+        IllegalInvite, IllegalAddress: a part of them is wrong.
+    """
+    managers, fingerprint, code = settings.managers, settings.ca_fingerprint, settings.invite_code
+    if invite is not None:
+        parsed = parse_invite(invite)
+        managers, fingerprint, code = (*managers, *parsed.managers), parsed.ca, parsed.code or code
+    return msgspec.structs.replace(
+        settings,
+        managers=tuple(dict.fromkeys(check_manager_url(url) for url in managers)),
+        ca_fingerprint=normal_fingerprint(fingerprint) if fingerprint else None,
+        invite_code=code,
+    )

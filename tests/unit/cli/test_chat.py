@@ -1,6 +1,7 @@
 """A live conversation with bob: alice types, bob's messages and ticks come over a real stream."""
 
 import asyncio
+import codecs
 import contextlib
 import json
 import os
@@ -271,6 +272,7 @@ def test_on_a_real_terminal_messages_come_while_alice_types(node: "FakeNode", tm
         terminal.type(" there\r")
         terminal.expect("you  Hello there")
         terminal.expect("✓ delivered: Hello there")
+        terminal.expect("Ctrl-D ends")  # drawn anew; while a message is printed the terminal itself would take the key
         terminal.type("\x04")
         assert terminal.wait() == 0
     assert [message.text for message in node.messages if message.mine] == ["Hello there"]
@@ -295,7 +297,8 @@ class Terminal:
             env=os.environ | {"TERM": "xterm", "HOME": str(home), "TZ": "UTC"},
         )
         os.close(slave)
-        self._seen = ""
+        self._seen, self._passed, self._answered = "", 0, 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def __enter__(self) -> Self:
         return self
@@ -310,17 +313,19 @@ class Terminal:
         os.write(self._master, keys.encode())
 
     def expect(self, text: str) -> None:
-        while text not in self._seen:
+        """Waits until the process has written a text, after what was expected before."""
+        while text not in self._seen[self._passed :]:
             assert self._read(), f"{text!r} did not come; seen: {self._seen!r}"
+        self._passed = self._seen.index(text, self._passed) + len(text)
 
     def _read(self) -> bool:
         """Takes what the process writes and answers its questions; whether there was anything."""
         ready, _, _ = select.select([self._master], [], [], 15)
         if ready:
-            read = os.read(self._master, 65536).decode(errors="replace")
-            if _WHERE_IS_THE_CURSOR in read:
+            self._seen += self._decoder.decode(os.read(self._master, 65536))
+            while self._seen.count(_WHERE_IS_THE_CURSOR) > self._answered:
+                self._answered += 1
                 self.type("\x1b[1;1R")  # as terminals answer; without it no toolbar is drawn
-            self._seen += read
         return bool(ready)
 
     def wait(self) -> int:

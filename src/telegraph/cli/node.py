@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from telegraph.cli.options import DEFAULT_DATA
 from telegraph.cli.running import run_until_stopped
 
 if TYPE_CHECKING:
     from telegraph.node.settings import NodeSettings
     from telegraph.node.trust import Ask
 
-DEFAULT_DATA = "~/.local/share/telegraph/node"
 
 
 @click.group()

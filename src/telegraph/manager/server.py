@@ -14,8 +14,8 @@ from telegraph.manager.ca import CertificateAuthority
 from telegraph.peer.credentials import Credentials, renew
 from telegraph.protocol.manager_events import MAX_EVENT_BYTES
 
-_GRACE: Final = 3
-"""Seconds that requests under way get at the end."""
+_GRACE: Final = 1
+"""Seconds that requests under way get at the end; idle TLS connections use them up if their other end is silent."""
 
 _PING_EVERY: Final = 5.0
 

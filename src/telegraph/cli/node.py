@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from telegraph.node.trust import Ask
 
 
-
 @click.group()
 def node() -> None:
     """Run a node: one person's messages, links and page."""

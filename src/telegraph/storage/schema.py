@@ -5,11 +5,15 @@ once, in order, in one transaction with the new version number (``PRAGMA user_ve
 """
 
 import sqlite3
+import time
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
 from telegraph.errors import DataUnreadable, NewerSchema
+
+_BUSY_SECONDS = 5
+_BUSY_PAUSE = 0.01
 
 Connect = Callable[[], sqlite3.Connection]
 
@@ -27,12 +31,28 @@ def connect(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as problem:
         raise DataUnreadable(data=path, detail=str(problem)) from problem
     try:
-        for setting in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
+        _use_wal(connection)
+        for setting in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {setting}")
     except sqlite3.Error as problem:
         connection.close()
         raise DataUnreadable(data=path, detail=str(problem)) from problem
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switches a new database to WAL; SQLite does not wait by itself while another process does the same."""
+    give_up = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as problem:
+            if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(_BUSY_PAUSE)
+        else:
+            return
 
 
 def migrate(connection: sqlite3.Connection, package: str, path: Path) -> None:

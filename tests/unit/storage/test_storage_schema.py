@@ -110,9 +110,13 @@ def test_two_processes_that_start_at_the_same_moment_both_find_the_schema(databa
     failures: list[Exception] = []
 
     def process() -> None:
-        connection = connect(database)
+        start.wait()
         try:
-            start.wait()
+            connection = connect(database)
+        except DataUnreadable as problem:
+            failures.append(problem)
+            return
+        try:
             migrate(connection, package, database)
         except DataUnreadable as problem:
             failures.append(problem)

@@ -62,7 +62,10 @@ def _ours(request: Request[Any, Any, Any], error: TelegraphError) -> Response[Er
 
 
 def _litestars(request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorAnswer]:
-    return answer(_translated(error), language_of(request))
+    translated = answer(_translated(error), language_of(request))
+    if allow := (error.headers or {}).get("allow"):
+        translated.headers["Allow"] = allow  # RFC 9110, 15.5.6 wants it with a 405
+    return translated
 
 
 _BY_KIND: dict[type[HTTPException], type[TelegraphError]] = {

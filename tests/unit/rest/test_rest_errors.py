@@ -121,6 +121,10 @@ def test_every_error_has_its_status_and_code(
     assert shape(client.request(method, path)) == expected
 
 
+def test_a_wrong_method_is_told_the_right_ones(client: TestClient[Litestar]) -> None:
+    assert set(client.delete("/things").headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
+
+
 def test_the_inside_of_a_defect_is_not_shown(client: TestClient[Litestar]) -> None:
     assert "secret" not in client.get("/broken").text
 

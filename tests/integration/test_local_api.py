@@ -141,6 +141,9 @@ async def bad_input(shared_org: RealTelegraph) -> AsyncIterator[Caller]:
     ("method", "path", "body", "expected"),
     [
         ("POST", "/messages", {"to": "nobody", "text": "x"}, (404, "unknown_user")),
+        ("POST", "/messages", {"to": "", "text": "x"}, (404, "unknown_user")),
+        ("POST", "/messages", {"to": "..", "text": "x"}, (404, "unknown_user")),
+        ("POST", "/messages", {"to": "bob/x", "text": "x"}, (404, "unknown_user")),
         ("POST", "/messages", {"to": "alice", "text": "x"}, (400, "bad_input")),
         ("POST", "/messages", {"to": "bob", "text": ""}, (400, "illegal_text")),
         ("POST", "/messages", {"to": "bob", "text": "é" * 40_000}, (400, "illegal_text")),

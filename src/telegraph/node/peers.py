@@ -6,7 +6,7 @@ from random import Random
 
 import structlog
 
-from telegraph.errors import KeyChanged, ManagerAway, TelegraphError, WrongRole
+from telegraph.errors import ForgedFrame, KeyChanged, ManagerAway, TelegraphError, WrongRole
 from telegraph.node.backoff import Backoff
 from telegraph.node.broker import Broker
 from telegraph.node.calls import CallHandler
@@ -151,6 +151,8 @@ class Peers:
         if contact is not None and contact.device_key == holder.key:
             return contact
         user = await self._find_user(contact.username if contact else username)
+        if contact is None and user.user_id != holder.id:
+            raise ForgedFrame(detail="the name that it gives is somebody else's")
         if user.user_id != holder.id or not user.device_key:
             raise ManagerAway
         contact = await self.learn(user)

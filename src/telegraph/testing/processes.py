@@ -142,10 +142,10 @@ def telegraph(*arguments: str | Path, password: str | None = None, stdin: str | 
 class RealTelegraph:
     """A manager and people's nodes, all real processes, each with a data directory below ``root``."""
 
-    def __init__(self, root: Path) -> None:
-        """Starts the manager."""
+    def __init__(self, root: Path, *options: str) -> None:
+        """Starts the manager, with further options of ``telegraph manager run``."""
         self.root = root
-        self.manager = start_manager(root / "manager")
+        self.manager = start_manager(root / "manager", *options)
         self.nodes: dict[str, RunningProcess] = {}
 
     @property

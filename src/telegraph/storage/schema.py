@@ -6,7 +6,7 @@ once, in order, in one transaction with the new version number (``PRAGMA user_ve
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -64,17 +64,40 @@ def migrate(connection: sqlite3.Connection, package: str, path: Path) -> None:
     """
     steps = schema_steps(package)
     while (version := _version(connection)) < len(steps):
-        number = version + 1
         try:
-            connection.executescript(f"BEGIN IMMEDIATE;\n{steps[version]}\nPRAGMA user_version={number};\nCOMMIT;")
+            _one_step(connection, steps)
         except sqlite3.Error as problem:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            if _version(connection) >= number:  # another process was quicker; the step is done
-                continue
-            raise DataUnreadable(data=path.parent, detail=f"schema step {number} failed ({problem})") from problem
+            raise DataUnreadable(data=path.parent, detail=f"schema step {version + 1} failed ({problem})") from problem
     if version > len(steps):
         raise NewerSchema(data=path.parent)
+
+
+def _one_step(connection: sqlite3.Connection, steps: list[str]) -> None:
+    """Runs the next step in one transaction, in which it is also seen which is the next: another process may migrate.
+
+    Statement by statement, for Python's executescript would commit before it begins.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    version = _version(connection)
+    if version < len(steps):
+        for statement in _statements(steps[version]):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={version + 1}")
+    connection.execute("COMMIT")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script; what is not complete at its end too, for SQLite to complain of."""
+    statement = ""
+    for piece in script.split(";"):
+        statement += piece + ";"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip(" \n;"):
+        yield statement
 
 
 def _version(connection: sqlite3.Connection) -> int:

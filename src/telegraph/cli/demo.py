@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import shutil
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -118,16 +119,22 @@ async def _greet(bot: "Node") -> None:
             await bot.send(name, _GREETING.format(name=name))
 
 
+def _program() -> str:
+    """How this program is called from another terminal: by name, if the shell finds it so."""
+    return "telegraph" if shutil.which("telegraph") else sys.argv[0]
+
+
 def _explain(data: Path, manager_url: str) -> None:
+    program = _program()
     click.echo(
         "\n".join(
             (
                 "Demo ready: a Telegraph with one manager and three nodes runs on this machine.",
                 f"  manager   {manager_url}",
-                f"  alice     telegraph chat bob  --data {data / 'alice'}",
-                f"  bob       telegraph chat alice --data {data / 'bob'}",
-                f"  the bot   telegraph chat echo --data {data / 'alice'}   (it answers)",
-                "In a second terminal try also: telegraph status, inbox, history bob, people; each has --help.",
+                f"  alice     {program} chat bob --data {data / 'alice'}",
+                f"  bob       {program} chat alice --data {data / 'bob'}",
+                f"  the bot   {program} chat echo --data {data / 'alice'}   (it answers)",
+                "In a second terminal try also: status, inbox, history bob, people; each has --help.",
                 f"Everything is kept in {data}; remove it to begin anew. Ctrl-C stops the demo.",
             )
         )

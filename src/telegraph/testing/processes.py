@@ -110,6 +110,18 @@ def start_node(data: Path, manager: str, ca: Path, *options: str) -> RunningProc
     )
 
 
+def eventually(what: Callable[[], bool], within: float = 15.0) -> None:
+    """Waits until something is so; each look is a real command, which paces the loop.
+
+    Raises:
+        AssertionError: it did not become so in time.
+    """
+    deadline = time.monotonic() + within
+    while not what():
+        if time.monotonic() > deadline:
+            raise AssertionError("it did not become so in time")
+
+
 class Finished:
     """What a command of the command line said."""
 
@@ -191,12 +203,10 @@ class RealTelegraph:
         """The states of all messages of a conversation, in order."""
         return [message["state"] for message in self.ask(name, "history", other)]
 
-    def eventually(self, what: Callable[[], bool], within: float = 15.0) -> None:
-        """Waits until something is so; each look is a real command, which paces the loop."""
-        deadline = time.monotonic() + within
-        while not what():
-            if time.monotonic() > deadline:
-                raise AssertionError("it did not become so in time")
+    @staticmethod
+    def eventually(what: Callable[[], bool], within: float = 15.0) -> None:
+        """See :func:`eventually`."""
+        eventually(what, within)
 
     def join(self, name: str) -> None:
         """Starts somebody's node and makes their account."""

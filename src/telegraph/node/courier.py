@@ -62,6 +62,8 @@ class Courier:
         self._backoff = backoff
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._dialling: asyncio.Task[OpenLink] | None = None
+        self._dialled: Contact | None = None
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -70,16 +72,24 @@ class Courier:
     def hurry(self) -> None:
         """There is reason to believe that the contact can be reached now."""
         self._backoff.reset()
+        self.linked()
+
+    def linked(self) -> None:
+        """The contact has opened a link. That it is of use has still to be seen, so the back-off goes on."""
         self._hurry.set()
         self._wake.set()
 
     async def run(self) -> None:
         """Works until cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            if self._has_work():
-                await self._work()
+        self._wake.set()  # begun anew after a mistake, nothing else may ever say that something waits
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                if self._has_work():
+                    await self._work()
+        finally:
+            await self._give_up_dialling()
 
     def _has_work(self) -> bool:
         reader = self._road.database.reader
@@ -87,20 +97,24 @@ class Courier:
         return waiting is not None or streams.receipt_due(reader, self._id) > 0
 
     async def _work(self) -> None:
+        self._hurry.clear()
         link = self._road.links.of(self._id)
         if link is None:
-            self._hurry.clear()
             try:
-                link = await self._connect()
+                link = await self._reach()
             except Unreachable:
                 await self._rest()
                 return
+        before = link.acknowledged
         try:
             await self._carry(link)
             self._backoff.reset()
         except (LinkClosed, TimeoutError):
             await link.close()
-            await self._rest()
+            if link.acknowledged > before:
+                self._backoff.reset()
+            if self._road.links.of(self._id) is None:  # else another link took the place of this one
+                await self._rest()
         if self._has_work():
             self._wake.set()
 
@@ -111,9 +125,53 @@ class Courier:
                 await self._hurry.wait()
         self._wake.set()
 
-    async def _connect(self) -> OpenLink:
+    async def _reach(self) -> OpenLink:
+        """A link, whichever comes first: one that we dial, or one that the contact opens meanwhile.
+
+        Dialling may take long where nobody answers, and so may the directory. A dial that is not waited for any more
+        goes on, for both ends have to agree which of two links stays.
+
+        Raises:
+            Unreachable: they cannot be reached now, or are somewhere else by now.
+        """
+        dialling, news = self._dial(), False
+        while not dialling.done():
+            await _either(dialling, self._hurry)
+            link = self._road.links.of(self._id)
+            if link is not None:
+                return link
+            if self._hurry.is_set():
+                if self._has_moved():
+                    await self._give_up_dialling()
+                    raise Unreachable("they moved")
+                self._hurry.clear()
+                news = True
+        try:
+            return dialling.result()
+        except Unreachable:
+            if news:
+                self._hurry.set()
+            raise
+
+    def _dial(self) -> "asyncio.Task[OpenLink]":
+        if self._dialling is None or self._dialling.done():
+            self._dialled = self._road.contact(self._id)
+            self._dialling = asyncio.create_task(self._connect(self._dialled))
+            self._dialling.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody may ask later
+        return self._dialling
+
+    def _has_moved(self) -> bool:
+        now, dialled = self._road.contact(self._id), self._dialled
+        return dialled is not None and (now.address, now.device_key) != (dialled.address, dialled.device_key)
+
+    async def _give_up_dialling(self) -> None:
+        if self._dialling is not None:
+            self._dialling.cancel()
+            await asyncio.wait((self._dialling,))
+            self._dialling = None
+
+    async def _connect(self, contact: Contact) -> OpenLink:
         """Dials where the contact was last; if that fails, asks the directory, and dials where it says."""
-        contact = self._road.contact(self._id)
         try:
             return await self._road.dial(contact)
         except Unreachable:
@@ -133,6 +191,8 @@ class Courier:
                 await link.link.send(encode_frames(frames))
                 continue
             if not link.in_flight and not self._receipt(link):
+                if self._left_behind(link):
+                    raise LinkClosed
                 return
             await _first_of(self._wake.wait, link.closed.wait)
 
@@ -168,6 +228,11 @@ class Courier:
             link.sent = chosen[-1].seq
         return chosen
 
+    def _left_behind(self, link: OpenLink) -> bool:
+        """Whether something waits that this link takes for delivered: the numbers are another device's by now."""
+        first = streams.first_waiting(self._road.database.reader, self._id)
+        return first is not None and first <= link.sent
+
     def _receipt(self, link: OpenLink) -> bool:
         return streams.receipt_due(self._road.database.reader, self._id) > 0 and link.receipt > 0
 
@@ -186,3 +251,12 @@ async def _first_of(*waits: Callable[[], Awaitable[object]]) -> None:
             task.cancel()
     if not done:
         raise TimeoutError
+
+
+async def _either(task: "asyncio.Task[OpenLink]", event: asyncio.Event) -> None:
+    """Returns when the task is done or the event is set; leaves the task alone."""
+    waiting = asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()

@@ -78,18 +78,20 @@ class LinkTable:
         found = self._open.get(contact)
         return None if found is None or found.closed.is_set() else found
 
-    async def add(self, new: OpenLink) -> bool:
-        """Takes a link in and closes the one that has to go; False if that is the new one."""
+    def add(self, new: OpenLink) -> OpenLink | None:
+        """Takes a link in; gives the one that must go, which may be the new one. Its far end is for the caller to tell.
+
+        Nothing is awaited here: a link that is in the table needs its reader at once.
+        """
         existing = self.of(new.contact)
-        if existing is not None and not newer_stays(
-            existing.standing, new.standing, self._own_key, new.link.remote.key
-        ):
-            await new.close()
-            return False
-        self._open[new.contact] = new
-        if existing is not None:
-            await existing.close()
-        return True
+        if existing is None or newer_stays(existing.standing, new.standing, self._own_key, new.link.remote.key):
+            self._open[new.contact] = new
+            loser = existing
+        else:
+            loser = new
+        if loser is not None:
+            loser.closed.set()
+        return loser
 
     def remove(self, link: OpenLink) -> None:
         """The link is gone."""

@@ -135,13 +135,12 @@ class Peers:
             raise Unreachable("no address")
         link = await self._endpoint.dial(contact.address, contact.device_key)
         opened = await greet(link, contact, self)
-        if not await self.links.add(opened):
-            preferred = self.links.of(contact.id)
-            if preferred is None:
-                raise Unreachable("the link was closed")
-            return preferred
-        self._spawn(self._use(opened))
-        return opened
+        if self._take_in(opened):
+            self._spawn(self._use(opened))
+        preferred = self.links.of(contact.id)
+        if preferred is None:
+            raise Unreachable("the link was closed")
+        return preferred
 
     async def identify(self, holder: Holder, username: str) -> Contact:
         """The contact behind a certificate; one that is new, or has another key, is looked up in the directory."""
@@ -168,11 +167,19 @@ class Peers:
         except (TelegraphError, LinkClosed, TimeoutError) as problem:
             log.info("greeting_failed", reason=type(problem).__name__)
             return
-        if await self.links.add(opened):
+        if self._take_in(opened):
+            if not self._closed:
+                self._courier(opened.contact).linked()
             await self._use(opened)
 
+    def _take_in(self, opened: OpenLink) -> bool:
+        """Whether a link stays. The far end of the one that does not is told while work goes on over the other."""
+        loser = self.links.add(opened)
+        if loser is not None:
+            self._spawn(loser.close())
+        return loser is not opened
+
     async def _use(self, opened: OpenLink) -> None:
-        self.hurry(opened.contact)
         answering = asyncio.create_task(opened.send_answers())
         try:
             await listen(opened, self)

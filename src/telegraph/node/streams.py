@@ -121,24 +121,35 @@ def pending(
     ]
 
 
+def first_waiting(connection: sqlite3.Connection, contact: int) -> int | None:
+    """The lowest number that waits for a contact, None if nothing does."""
+    row = connection.execute("SELECT min(seq) FROM outbox WHERE contact = ?", (contact,)).fetchone()
+    return None if row[0] is None else int(row[0])
+
+
+def sent(connection: sqlite3.Connection, contact: int) -> int:
+    """The highest number that a message of ours to a contact ever had."""
+    return int(connection.execute("SELECT out_seq FROM contacts WHERE id = ?", (contact,)).fetchone()[0])
+
+
 def stored_by_peer(connection: sqlite3.Connection, contact: int, upto: int) -> bool:
     """The contact has our messages up to a number on disk. False if that changes nothing or was never sent."""
     have = _counters(connection, contact)
     if upto > have.out_seq:
         return False
-    row = connection.execute("SELECT min(seq) FROM outbox WHERE contact = ? AND seq <= ?", (contact, upto)).fetchone()
-    if row[0] is None:
+    first = first_waiting(connection, contact)
+    if first is None or first > upto:
         return False
     connection.execute("DELETE FROM outbox WHERE contact = ? AND seq <= ?", (contact, upto))
-    event_log.log_states(connection, contact, have.stream, row[0], upto, mine=True)
+    event_log.log_states(connection, contact, have.stream, first, upto, mine=True)
     return True
 
 
 def read_by_peer(connection: sqlite3.Connection, contact: int, upto: int | None) -> int:
     """The contact has read our messages up to a number (None: all that were delivered): how many are newly read."""
     have = _counters(connection, contact)
-    row = connection.execute("SELECT min(seq) FROM outbox WHERE contact = ?", (contact,)).fetchone()
-    delivered = have.out_seq if row[0] is None else row[0] - 1
+    first = first_waiting(connection, contact)
+    delivered = have.out_seq if first is None else first - 1
     upto = delivered if upto is None else upto
     if upto <= have.out_read or upto > have.out_seq:
         return 0

@@ -72,20 +72,30 @@ async def greet(link: Link, contact: Contact, around: Surroundings) -> OpenLink:
         Unreachable: the other end does not speak with us now.
     """
     try:
+        return await _greet(link, contact, around)
+    except BaseException:  # also when the dial is given up: nobody else knows of this link, and its far end would wait
+        await link.close()
+        raise
+
+
+async def _greet(link: Link, contact: Contact, around: Surroundings) -> OpenLink:
+    try:
         async with asyncio.timeout(_GREETING_TIMEOUT):
             await link.send(encode_frames([_hello(contact.id, around)]))
             first = decode_frames(await link.receive())[:1]
+        match first:
+            case [Hello(user_id=user_id, versions=versions) as hello] if (
+                user_id == contact.user_id == link.remote.id and PEER_PROTOCOL in versions
+            ):
+                _check_received(hello, contact.id, around)
+                return await _opened(link, contact.id, hello.received, around)
+            case [ErrorFrame(error=error)]:
+                log.info("peer_refused", contact=contact.user_id, code=error)
     except (LinkClosed, TimeoutError, MalformedBody) as problem:
-        await link.close()
         raise Unreachable("no greeting") from problem
-    match first:
-        case [Hello(user_id=user_id, versions=versions, received=received)] if (
-            user_id == contact.user_id == link.remote.id and PEER_PROTOCOL in versions
-        ):
-            return await _opened(link, contact.id, received, around)
-        case [ErrorFrame(error=error)]:
-            log.info("peer_refused", contact=contact.user_id, code=error)
-    await link.close()
+    except ForgedFrame as problem:
+        log.warning("greeting_forged", contact=contact.user_id)
+        raise Unreachable("forged") from problem
     raise Unreachable("refused")
 
 
@@ -101,6 +111,7 @@ async def answer_greeting(link: Link, around: Surroundings) -> OpenLink:
         try:
             hello = _first_hello(frames, link.remote)
             contact = await around.identify(link.remote, hello.username)
+            _check_received(hello, contact.id, around)
         except TelegraphError as error:
             await link.send(encode_frames([ErrorFrame(error.code, error.sentence()[:256])]))
             raise
@@ -117,6 +128,15 @@ def _first_hello(frames: list[Frame], remote: Holder) -> Hello:
     if PEER_PROTOCOL not in hello.versions:
         raise MalformedBody(detail=f"only version {PEER_PROTOCOL} of the link is spoken here")
     return hello
+
+
+def _check_received(hello: Hello, contact: int, around: Surroundings) -> None:
+    """Refuses a claim to have stored what was never sent: what is sent next would be taken for a repeat, and be lost.
+
+    It is made when one of the two data directories is an old copy.
+    """
+    if hello.received > streams.sent(around.database.reader, contact):
+        raise ForgedFrame(detail="it claims to have messages that were never sent")
 
 
 def _hello(contact: int, around: Surroundings) -> Hello:
@@ -179,6 +199,15 @@ async def _take(messages: list[MessageFrame], open_link: OpenLink, around: Surro
         around.happened(contact.id)
 
 
+def _go_back(open_link: OpenLink, expected: int, first_waiting: int | None) -> None:
+    """Sends again from a number on, if that still waits here; what they once acknowledged cannot be sent again."""
+    if first_waiting is not None and first_waiting <= expected <= open_link.sent:
+        open_link.sent = open_link.acknowledged = expected - 1
+    else:
+        log.warning("peer_lost_messages", contact=open_link.link.remote.id, expected=expected)
+        open_link.refused = True
+
+
 async def _handle_one(frame: Frame, open_link: OpenLink, around: Surroundings) -> None:
     write, contact = around.database.write, open_link.contact
     match frame:
@@ -191,7 +220,7 @@ async def _handle_one(frame: Frame, open_link: OpenLink, around: Surroundings) -
         case ReadStored(seq):
             await write(lambda connection: streams.receipt_told(connection, contact, seq))
         case Refuse(error="sequence_gap", expected=expected):
-            open_link.sent = open_link.acknowledged = max(expected - 1, 0)
+            _go_back(open_link, expected, streams.first_waiting(around.database.reader, contact))
         case Refuse(error=error) | ErrorFrame(error=error):
             log.warning("peer_refused", contact=around.contact(contact).user_id, code=error)
             open_link.refused = True

@@ -34,27 +34,26 @@ def is_open(one: OpenLink) -> bool:
 async def test_the_newest_link_replaces_the_one_before() -> None:
     table, old, new = LinkTable(ALICE), link(outgoing=True), link(outgoing=True, since=1)
 
-    assert await table.add(old)
-    assert await table.add(new)
+    assert table.add(old) is None
+    assert table.add(new) is old
 
     assert table.of(1) is new
-    assert not is_open(old)
-    assert is_open(new)
+    assert old.closed.is_set()
 
 
 async def test_of_two_dialled_at_once_the_smaller_keys_stays() -> None:
     table, ours, bobs = LinkTable(ALICE), link(outgoing=True), link(outgoing=False, since=0.01)
 
-    assert await table.add(ours)
-    assert not await table.add(bobs)
+    assert table.add(ours) is None
+    assert table.add(bobs) is bobs
 
     assert table.of(1) is ours
-    assert not is_open(bobs)
+    assert bobs.closed.is_set()
 
 
 async def test_a_link_that_is_gone_is_not_used() -> None:
     table, one = LinkTable(ALICE), link(outgoing=True)
-    await table.add(one)
+    table.add(one)
 
     table.remove(one)
 
@@ -64,8 +63,8 @@ async def test_a_link_that_is_gone_is_not_used() -> None:
 
 async def test_removing_an_old_link_leaves_its_successor() -> None:
     table, old, new = LinkTable(ALICE), link(outgoing=True), link(outgoing=True, since=1)
-    await table.add(old)
-    await table.add(new)
+    table.add(old)
+    table.add(new)
 
     table.remove(old)
 
@@ -74,7 +73,7 @@ async def test_removing_an_old_link_leaves_its_successor() -> None:
 
 async def test_closing_the_table_closes_every_link() -> None:
     table, one = LinkTable(ALICE), link(outgoing=False)
-    await table.add(one)
+    table.add(one)
 
     await asyncio.wait_for(table.close(), 1)
 

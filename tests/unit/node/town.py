@@ -1,0 +1,157 @@
+"""A town of nodes without managers, on a network in memory, and somebody in it who speaks frames by hand."""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+
+from telegraph.errors import ManagerAway, UnknownUser
+from telegraph.node import history, streams
+from telegraph.node.broker import Broker
+from telegraph.node.contacts import ContactBook
+from telegraph.node.database import Database
+from telegraph.node.keys import DeviceKey
+from telegraph.node.model import Contact, Message
+from telegraph.node.peers import Peers
+from telegraph.peer.memory import MemoryNetwork
+from telegraph.peer.port import Link
+from telegraph.protocol.addresses import Address
+from telegraph.protocol.frames import Hello, MessageFrame, decode_frames, encode_frames
+from telegraph.protocol.identity import Holder
+from telegraph.protocol.manager_api import User
+from telegraph.protocol.names import name_key
+
+
+class Person:
+    """A node without its managers: those are a dictionary of the town."""
+
+    def __init__(self, town: "Town", name: str) -> None:
+        self.town, self.name, self.user_id = town, name, f"{name}-id"
+        self.key = DeviceKey.create()
+        self.address = Address(f"{name}.example", 8000)
+        (town.root / name).mkdir()
+        self.db = Database.open(town.root / name)
+        self.contacts = ContactBook(self.db)
+        self.marked_offline: list[str] = []
+        self.clock = 1_700_000_000_000_000
+        self.peers: Peers
+
+    @property
+    def holder(self) -> Holder:
+        return Holder("user", self.user_id, self.key.public)
+
+    def in_directory(self) -> User:
+        key = b64encode(self.key.public).decode()
+        return User(self.name, self.user_id, self.address.host, self.address.port, "online", None, key, 1)
+
+    async def start(self) -> None:
+        async def marked(reason: str) -> None:
+            self.marked_offline.append(reason)
+
+        self.peers = Peers(
+            endpoint=self.town.network.endpoint(self.address, self.holder),
+            user_id=self.user_id,
+            username=self.name,
+            key=self.key.public,
+            database=self.db,
+            contacts=self.contacts,
+            broker=Broker(self.db),
+            find_user=self.town.find,
+            learn=self.contacts.learn,
+            own_address=lambda: None,
+            on_marked_offline=marked,
+            rng=Random(self.name),
+        )
+        await self.peers.start()
+
+    async def know(self, other: "Person") -> Contact:
+        return await self.contacts.learn(other.in_directory())
+
+    async def send(self, other: "Person", *texts: str) -> None:
+        contact = await self.know(other)
+        for text in texts:
+            self.clock += 1000
+            await self.db.write(
+                lambda db, text=text: streams.append(db, contact.id, text, self.clock, Random(self.name + text))  # type: ignore[misc]
+            )
+        self.peers.happened(contact.id)
+
+    async def read(self, other: "Person") -> None:
+        contact = await self.know(other)
+        await self.db.write(lambda db: streams.read_here(db, contact.id))
+        self.peers.happened(contact.id)
+
+    def shown(self, other: "Person") -> list[Message]:
+        contact = self.contacts.of_user(other.user_id)
+        return history.page(self.db.reader, contact.id, self.name, before=None, limit=1000)[0] if contact else []
+
+    def texts(self, other: "Person") -> list[str]:
+        return [message.text for message in self.shown(other)]
+
+    def states(self, other: "Person") -> list[str]:
+        return [message.state for message in self.shown(other) if message.mine]
+
+    async def stop(self) -> None:
+        await self.peers.close()
+
+
+class Town:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.network = MemoryNetwork(seed=1, silence=0.05)
+        self.people: dict[str, Person] = {}
+        self.managers_live = True
+
+    async def join(self, name: str) -> Person:
+        person = self.people[name] = Person(self, name)
+        await person.start()
+        return person
+
+    async def find(self, username: str) -> User:
+        if not self.managers_live:
+            raise ManagerAway
+        if name_key(username) not in self.people:
+            raise UnknownUser(username=username)
+        return self.people[name_key(username)].in_directory()
+
+    async def call(self, caller: Holder, target: Person, path: str, **body: Any) -> tuple[int, dict[str, Any]]:
+        reply = await self.network.call(caller, target.address, path, msgspec.json.encode(body))
+        return reply.status, msgspec.json.decode(reply.body)
+
+
+async def until(what: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not what():  # noqa: ASYNC110 - what is awaited is spread over two nodes and has no one event
+            await asyncio.sleep(0)  # hands the turn to those who make it so
+
+
+class Mallory:
+    """Somebody with a valid certificate who speaks frames by hand."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+
+    @classmethod
+    async def dial(cls, town: Town, target: Person, *, as_user: str = "mallory-id") -> "Mallory":
+        mallory = town.people["mallory"]
+        link = await mallory.peers._endpoint.dial(target.address, target.key.public)
+        mallory_says = cls(link)
+        await mallory_says.say(Hello([1], as_user, "mallory"))
+        return mallory_says
+
+    async def say(self, *frames: Any) -> None:
+        await self.link.send(encode_frames(list(frames)))
+
+    async def hear(self) -> list[Any]:
+        async with asyncio.timeout(5):
+            return list(decode_frames(await self.link.receive()))
+
+    def message(self, seq: int = 1, **changes: Any) -> MessageFrame:
+        frame = MessageFrame(
+            id=seq.to_bytes(16), seq=seq, seen=0, sender="mallory-id", recipient="bob-id", sent_at=0, text="x"
+        )
+        return msgspec.structs.replace(frame, **changes)

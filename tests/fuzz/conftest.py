@@ -6,6 +6,8 @@ second allowed call plausible: it fills in who is logged in, who exists, what th
 """
 
 import contextlib
+import itertools
+import os
 import time
 import zlib
 from collections import Counter, defaultdict
@@ -25,7 +27,7 @@ from schemathesis.schemas import BaseSchema
 
 from telegraph.testing.processes import RunningProcess, start_manager, start_node
 
-SEED = 20240611
+SEED = int(os.environ.get("TELEGRAPH_FUZZ_SEED", "20240611"))
 """Of every run here; the server's answers take part in what is tried next, so it repeats a run only nearly."""
 
 CHECKS = (
@@ -131,12 +133,22 @@ class Started:
         self.process, self.data, self.url = running, data, running.match["url"]
 
     @property
+    def lives(self) -> bool:
+        """Whether it still runs."""
+        return self.process.process.poll() is None
+
+    @property
     def crashes(self) -> list[str]:
         """What it printed about errors that nobody foresaw."""
-        return [line for line in self.process.output if any(word in line for word in _CRASHES)]
+        pairs = itertools.pairwise(["", *self.process.output])
+        return [
+            line for before, line in pairs if any(word in line for word in _CRASHES) and _UVICORNS_OWN not in before
+        ]
 
 
-_CRASHES = ("Traceback", "request_crashed", "request_failed", "stream_failed", "Exception in ASGI")
+_CRASHES = ("Traceback", "request_crashed", "request_failed", "stream_failed", "Exception in", "never retrieved")
+_UVICORNS_OWN = "Invalid UTF-8 sequence received from client"
+"""What uvicorn says, with a traceback, when it has closed a WebSocket with 1007 as it should."""
 
 
 class Fuzz(Protocol):

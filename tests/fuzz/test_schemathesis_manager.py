@@ -93,5 +93,6 @@ def test_the_manager_answers_everything_as_its_document_says(manager: "Started",
     outcome = fuzz(f"{manager.url}/schema/openapi.json", Stage(manager), seconds=seconds, ca=manager.data / "ca.pem")
 
     assert not outcome.problems
+    assert manager.lives
     assert not manager.crashes
     assert outcome.never_succeeded == []

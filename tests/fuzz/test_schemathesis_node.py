@@ -121,6 +121,7 @@ def test_the_node_answers_everything_as_its_document_says(
     assert not outcome.problems
     assert not new.problems
     for process in (manager, *nodes.values()):
+        assert process.lives
         assert not process.crashes
     assert outcome.never_succeeded == ["POST /api/v1/account"]  # alice's node has an account; carol's begins without
     assert new.never_succeeded == []

@@ -42,7 +42,7 @@ from telegraph.manager.places import (
 from telegraph.manager.presence import LiveUsers
 from telegraph.manager.ratelimit import FailureLimit
 from telegraph.manager.responder import bind, respond
-from telegraph.manager.server import Identity, Server, server_context
+from telegraph.manager.server import Identity, server_context
 from telegraph.manager.settings import ManagerSettings
 from telegraph.manager.streams import Hub
 from telegraph.manager.sweep import sweep
@@ -51,6 +51,7 @@ from telegraph.protocol.addresses import Address
 from telegraph.protocol.discovery import Active
 from telegraph.protocol.manager_events import SessionEnded
 from telegraph.protocol.version import __version__
+from telegraph.rest.server import Server
 from telegraph.storage.datadir import DataDirectory, write_private
 
 log = structlog.get_logger(__name__)
@@ -209,15 +210,9 @@ class Manager:
         return Active("active", self.port, site=self.settings.site, url=url, ca=ca.fingerprint, version=__version__)
 
     async def _serve(self, stack: contextlib.AsyncExitStack, server: Server, listening: socket.socket) -> None:
-        serving = asyncio.create_task(server.serve([listening]))
-
-        async def end() -> None:
-            server.should_exit = True
-            await asyncio.gather(serving, return_exceptions=True)
-
-        stack.push_async_callback(end)
+        serving = await server.start(listening)
+        stack.push_async_callback(server.stop, serving)
         serving.add_done_callback(lambda _task: self._stopping.set())
-        await server.ready(serving)
 
     def _in_background(self, stack: contextlib.AsyncExitStack, name: str, work: Callable[[], Awaitable[None]]) -> None:
         task = asyncio.create_task(keep_running(name, work))

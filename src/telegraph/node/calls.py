@@ -11,13 +11,14 @@ from uuid import uuid4
 
 import msgspec
 
-from telegraph.errors import ForgedFrame, IllegalText, Language, MalformedBody, TelegraphError, UnknownPath, WrongRole
+from telegraph.errors import ForgedFrame, IllegalText, MalformedBody, TelegraphError, UnknownPath, WrongRole
 from telegraph.node import streams
 from telegraph.node.database import Database
 from telegraph.node.model import Contact, id_bytes, id_text
 from telegraph.peer.port import Call, Reply
 from telegraph.protocol.frames import MAX_TEXT_BYTES, Marked, NotifyReadRequest, Received, ReceiveRequest
 from telegraph.protocol.identity import Holder
+from telegraph.protocol.language import language_of
 from telegraph.protocol.manager_api import Answer, DisconnectRequest, ErrorAnswer
 from telegraph.protocol.names import name_key
 
@@ -64,7 +65,9 @@ class CallHandler:
                 raise UnknownPath
             return Reply(200, msgspec.json.encode(await handler(call)))
         except TelegraphError as error:
-            body = ErrorAnswer(message=error.sentence(_language(call)), status=error.status, error=error.code)
+            body = ErrorAnswer(
+                message=error.sentence(language_of(call.accept_language)), status=error.status, error=error.code
+            )
             return Reply(error.status, msgspec.json.encode(body))
 
     async def _receive_message(self, call: Call) -> Received:
@@ -98,7 +101,7 @@ class CallHandler:
         if request.user_id != self._node.user_id:
             raise ForgedFrame(detail="another user lives here")
         await self._on_marked_offline(request.reason)
-        return Answer(message="noted" if _language(call) == "en" else "anotado")
+        return Answer(message="noted" if language_of(call.accept_language) == "en" else "anotado")
 
     async def _parties(self, remote: Holder, sender: str, recipient: str) -> Contact:
         """The caller as a contact, if the body names the two who are really there."""
@@ -113,10 +116,6 @@ class CallHandler:
 def _require(remote: Holder, role: str) -> None:
     if remote.role != role:
         raise WrongRole
-
-
-def _language(call: Call) -> Language:
-    return "en" if call.accept_language.strip().lower().startswith("en") else "es"
 
 
 def _sent_at(timestamp: str | None) -> int:

@@ -4,10 +4,11 @@ import msgspec
 
 from telegraph.errors import TelegraphError
 from telegraph.peer.port import Reply
+from telegraph.protocol.language import language_of
 from telegraph.protocol.manager_api import ErrorAnswer
 
 
 def refusal(error: TelegraphError, accept_language: str) -> Reply:
     """The error answer; in Spanish, the report's language, unless the caller asks for English first."""
-    sentence = error.sentence("en" if accept_language.strip().lower().startswith("en") else "es")
+    sentence = error.sentence(language_of(accept_language))
     return Reply(error.status, msgspec.json.encode(ErrorAnswer(sentence, error.status, error.code)))

@@ -1,117 +1,137 @@
-"""Every error of a REST API as ``{"message", "status", "error"}``, whoever raised it (DESIGN.md section 3)."""
+"""Every error as the documented answer ``{"message", "status", "error"}``; Litestar's own are translated to ours."""
 
-from typing import Any
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Final
 
+import msgspec
 import structlog
-from litestar import MediaType, Request, Response
-from litestar.exceptions import (
-    HTTPException,
-    MethodNotAllowedException,
-    NotAuthorizedException,
-    NotFoundException,
-    SerializationException,
-)
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 
 from telegraph.errors import (
+    BadInput,
     BodyTooLarge,
     IllegalQuery,
-    Language,
     MalformedBody,
     NotLoggedIn,
     TelegraphError,
     UnknownPath,
+    UnsupportedMedia,
     WrongMethod,
 )
+from telegraph.protocol.language import language_of
 from telegraph.protocol.manager_api import ErrorAnswer
 from telegraph.tracing import code_path
 
 log = structlog.get_logger(__name__)
 
-MAX_BODY = 1024 * 1024
-_TOO_LARGE = 413
-_SERVER_ERROR = 500
+_BY_STATUS: Final[dict[int, type[TelegraphError]]] = {
+    401: NotLoggedIn,
+    404: UnknownPath,
+    405: WrongMethod,
+    413: BodyTooLarge,
+    415: UnsupportedMedia,
+}
+_SERVER_ERROR: Final = 500
+_UNAUTHORIZED: Final = 401
+_TRY_AGAIN: Final = (429, 503)
+MAX_BODY_BYTES: Final = 1024 * 1024
+_MAX_DETAIL: Final = 200
+_BLANK: Final = re.compile(r"\{\w+\}")
 
 
-def language_of(request: Request[Any, Any, Any]) -> Language:
-    """Spanish, the report's language, unless the caller asks for English first."""
-    return "en" if request.headers.get("accept-language", "").strip().lower().startswith("en") else "es"
-
-
-def answer(error: TelegraphError, language: Language) -> Response[ErrorAnswer]:
-    """The error answer for an error."""
-    headers = {}
+def error_body(error: TelegraphError, accept_language: str) -> tuple[bytes, dict[str, str]]:
+    """The body and the headers of an error answer."""
+    text = error.sentence(language_of(accept_language)).encode("utf-8", "replace").decode()
+    body = msgspec.json.encode(ErrorAnswer(message=text, status=error.status, error=error.code))
+    headers = {"Content-Type": "application/json"}
     if error.retry_after is not None:
-        headers["Retry-After"] = str(max(1, round(error.retry_after)))
-    elif error.status in (429, 503):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    elif error.status in _TRY_AGAIN:
         headers["Retry-After"] = "1"
-    if error.status == 401:  # noqa: PLR2004 - RFC 9110, 15.5.2 wants the header with it
+    if error.status == _UNAUTHORIZED:  # RFC 9110, 15.5.2 wants the header with it
         headers["WWW-Authenticate"] = "Bearer"
-    return Response(
-        ErrorAnswer(message=error.sentence(language), status=error.status, error=error.code),
-        status_code=error.status,
-        media_type=MediaType.JSON,
-        headers=headers,
+    return body, headers
+
+
+def _response(
+    request: Request[Any, Any, Any], error: TelegraphError, extra: Mapping[str, str] | None = None
+) -> Response[bytes]:
+    body, headers = error_body(error, request.headers.get("accept-language", ""))
+    if error.status >= _SERVER_ERROR:
+        log.warning("request_failed", code=error.code)
+    media_type = headers.pop("Content-Type")
+    return Response(body, status_code=error.status, headers={**headers, **(extra or {})}, media_type=media_type)
+
+
+def _ours(request: Request[Any, Any, Any], error: TelegraphError) -> Response[bytes]:
+    return _response(request, error)
+
+
+def _litestars(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    allow = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
+    return _response(request, translated(error), allow)
+
+
+def translated(error: HTTPException) -> TelegraphError:
+    """The error of ours that says the same as one of Litestar's."""
+    if isinstance(error, ValidationException):
+        names = _wrong_parameters(error)
+        return MalformedBody(detail="it is empty") if names == ["data"] else IllegalQuery(detail=", ".join(names))
+    if error.status_code in _BY_STATUS:
+        return _BY_STATUS[error.status_code]()
+    if error.status_code < _SERVER_ERROR:
+        return BadInput(detail=error.detail[:_MAX_DETAIL])
+    return TelegraphError()
+
+
+def _wrong_parameters(error: ValidationException) -> list[str]:
+    problems = error.extra if isinstance(error.extra, list) else []
+    return [str(problem.get("key", "?")) for problem in problems if isinstance(problem, dict)]
+
+
+def _unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    log.error(
+        "request_crashed",
+        route=request.scope.get("path_template", ""),
+        kind=type(error).__name__,
+        at=code_path(error),
     )
+    return _response(request, TelegraphError())
 
 
-def _ours(request: Request[Any, Any, Any], error: TelegraphError) -> Response[ErrorAnswer]:
-    if error.status >= _SERVER_ERROR and error.status != 503:  # noqa: PLR2004 - unavailable is no defect
-        log.error("request_failed", path=request.scope["path"], code=error.code, at=code_path(error))
-    return answer(error, language_of(request))
+def handlers() -> ExceptionHandlersMap:
+    """For Litestar: which function answers for which exception."""
+    return {TelegraphError: _ours, HTTPException: _litestars, Exception: _unforeseen}
 
 
-def _litestars(request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorAnswer]:
-    translated = answer(_translated(error), language_of(request))
-    if allow := (error.headers or {}).get("allow"):
-        translated.headers["Allow"] = allow  # RFC 9110, 15.5.6 wants it with a 405
-    return translated
+def answers(*errors: type[TelegraphError]) -> dict[int, ResponseSpec]:
+    """The error answers of a call, for its OpenAPI entry."""
+    by_status: dict[int, list[type[TelegraphError]]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, []).append(error)
+    return {
+        status: ResponseSpec(
+            ErrorAnswer,
+            generate_examples=False,
+            description=" ".join(f"`{error.code}`: {_first_line(error)}" for error in kinds),
+        )
+        for status, kinds in sorted(by_status.items())
+    }
 
 
-_BY_KIND: dict[type[HTTPException], type[TelegraphError]] = {
-    NotFoundException: UnknownPath,
-    MethodNotAllowedException: WrongMethod,
-    NotAuthorizedException: NotLoggedIn,
-}
+def _first_line(error: type[TelegraphError]) -> str:
+    return _BLANK.sub("…", (error.__doc__ or "").split("\n", 1)[0])
 
 
-def _translated(error: HTTPException) -> TelegraphError:
-    for kind, ours in _BY_KIND.items():
-        if isinstance(error, kind):
-            return ours()
-    if error.status_code == _TOO_LARGE:
-        return BodyTooLarge()
-    if error.status_code >= _SERVER_ERROR:
-        return TelegraphError()
-    match error.extra:
-        case [{"source": "query" | "path" | "header" | "cookie", "key": key}, *_]:
-            return IllegalQuery(detail=f"{key} has a wrong value")
-    return MalformedBody(detail=_first_reason(error))
-
-
-def _first_reason(error: HTTPException) -> str:
-    match error.extra:
-        case [{"message": str(message), "key": str(key)}, *_]:
-            return f"{key}: {message}"
-        case [{"message": str(message)}, *_]:
-            return message
-    return "it is not valid JSON"
-
-
-def _unreadable(request: Request[Any, Any, Any], _: Exception) -> Response[ErrorAnswer]:
-    return answer(MalformedBody(detail="it is not valid JSON"), language_of(request))
-
-
-def _unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
-    log.error("request_failed", path=request.scope["path"], kind=type(error).__name__, at=code_path(error))
-    return answer(TelegraphError(), language_of(request))
-
-
-EXCEPTION_HANDLERS: ExceptionHandlersMap = {
-    TelegraphError: _ours,
-    SerializationException: _unreadable,
-    RecursionError: _unreadable,  # JSON nested deeper than the decoder goes
-    HTTPException: _litestars,
-    Exception: _unforeseen,
-}
-"""For Litestar's ``exception_handlers``."""
+def malformed(problem: Exception) -> MalformedBody:
+    """What is wrong with a body, without repeating what is in it."""
+    if isinstance(problem, RecursionError):
+        return MalformedBody(detail="it is nested too deeply")
+    if isinstance(problem, UnicodeDecodeError):
+        return MalformedBody(detail="it is not UTF-8")
+    return MalformedBody(detail=str(problem)[:_MAX_DETAIL])

@@ -1,64 +1,71 @@
-"""An ASGI server inside a process that has other things to do: uvicorn on a socket that is bound already."""
+"""uvicorn inside our own event loop: our sockets, our TLS, no signal handlers."""
 
 import asyncio
 import contextlib
 import socket
 import ssl
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 
-_STOP_WITHIN = 2
+from telegraph.protocol.manager_events import MAX_EVENT_BYTES
+
+_GRACE: Final = 1
+"""Seconds that requests under way get at the end; idle TLS connections use them up if their other end is silent."""
+
+_PING_EVERY: Final = 5.0
 
 
-class _Embedded(uvicorn.Server):
+class Server(uvicorn.Server):
+    """Serves one application on one socket."""
+
+    def __init__(self, application: Any, context: ssl.SSLContext | None) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application,
+                http="auto",
+                ws="websockets-sansio",
+                ws_max_size=MAX_EVENT_BYTES,
+                ws_per_message_deflate=False,
+                ws_ping_interval=_PING_EVERY,
+                ws_ping_timeout=_PING_EVERY,
+                lifespan="off",
+                log_config=None,
+                access_log=False,  # paths have names in them
+                proxy_headers=False,  # else anybody on this machine could choose the address that is rate-limited
+                server_header=False,
+                timeout_graceful_shutdown=_GRACE,
+                ssl_context_factory=None if context is None else lambda _config, _default: context,
+            )
+        )
+        self._ready = asyncio.Event()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leaves signals to the process that this server is a part of."""
+        """Signals are the business of whoever embeds the manager."""
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """uvicorn's, with word of it."""
+        await super().startup(sockets)
+        self._ready.set()
 
-class RestServer:
-    """Serves an ASGI application until :meth:`close`.
+    async def ready(self, serving: "asyncio.Task[None]") -> None:
+        """Waits until requests are answered; raises what kept the serving task from it."""
+        waiting = asyncio.ensure_future(self._ready.wait())
+        await asyncio.wait((waiting, serving), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if serving.done():
+            serving.result()
 
-    TLS 1.3 only, if a certificate is given. WebSockets by websockets' sans-I/O core, without compression
-    (measured: -35 % CPU).
-    """
+    async def start(self, listening: socket.socket) -> "asyncio.Task[None]":
+        """Serves on a bound socket; returns once requests are answered, with the task that serves."""
+        serving = asyncio.create_task(self.serve([listening]), name="rest-server")
+        await self.ready(serving)
+        return serving
 
-    def __init__(self, app: Any, listener: socket.socket, *, certificate: tuple[str, str] | None = None) -> None:
-        """``certificate`` is the paths of a PEM chain and its key."""
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            ws="websockets-sansio",
-            ws_per_message_deflate=False,
-            ws_max_size=1024 * 1024,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            ssl_certfile=certificate[0] if certificate else None,
-            ssl_keyfile=certificate[1] if certificate else None,
-            timeout_graceful_shutdown=_STOP_WITHIN,
-        )
-        config.load()
-        if config.ssl is not None:
-            config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
-        self._server = _Embedded(config)
-        self._listener = listener
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Returns once connections are accepted."""
-        self._listener.listen(1024)  # the kernel takes connections from here on
-        self._task = asyncio.create_task(self._server.serve([self._listener]), name="rest-server")
-
-    async def close(self) -> None:
+    async def stop(self, serving: "asyncio.Task[None]") -> None:
         """Stops accepting, gives requests under way a moment, closes every connection."""
-        if self._task is not None:
-            self._server.should_exit = True
-            await self._task
-            self._task = None
+        self.should_exit = True
+        await asyncio.gather(serving, return_exceptions=True)

@@ -8,8 +8,8 @@ import pytest
 
 from telegraph.errors import TelegraphError
 from telegraph.manager.api.application import Application
-from telegraph.manager.api.openapi import page
 from telegraph.node.keys import DeviceKey
+from telegraph.rest.openapi import page
 
 if TYPE_CHECKING:
     from tests.unit.manager.conftest import House

@@ -10,7 +10,8 @@ from telegraph.peer.refusal import refusal
     [
         ("", "No hay nada"),
         ("es", "No hay nada"),
-        ("fr, en", "No hay nada"),
+        ("fr", "No hay nada"),
+        ("fr, en", "There is"),
         ("en", "There is"),
         (" EN-gb,es", "There is"),
     ],

@@ -11,7 +11,8 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.testing import TestClient
 
 from telegraph.errors import Busy, NameTaken
-from telegraph.rest.errors import EXCEPTION_HANDLERS, MAX_BODY
+from telegraph.rest.bodies import StrictJson, require_json
+from telegraph.rest.errors import MAX_BODY_BYTES, handlers
 
 
 class Body(msgspec.Struct):
@@ -19,7 +20,7 @@ class Body(msgspec.Struct):
     size: int
 
 
-@post("/things")
+@post("/things", dto=StrictJson, return_dto=None)
 async def make(data: JSONBody[Body]) -> Body:
     return data
 
@@ -53,9 +54,10 @@ async def closed() -> None:
 def client() -> Iterator[TestClient[Litestar]]:
     app = Litestar(
         [make, show, taken, busy, broken, closed],
-        exception_handlers=EXCEPTION_HANDLERS,
+        exception_handlers=handlers(),
+        before_request=require_json,
         logging_config=None,
-        request_max_body_size=MAX_BODY,
+        request_max_body_size=MAX_BODY_BYTES,
         openapi_config=None,
     )
     with TestClient(app, raise_server_exceptions=False) as running:
@@ -94,7 +96,7 @@ def test_a_body_that_is_not_understood_is_told_so(client: TestClient[Litestar], 
 
 
 def test_a_body_over_the_limit_is_refused(client: TestClient[Litestar]) -> None:
-    body = b'{"name": "' + b"x" * MAX_BODY + b'", "size": 1}'
+    body = b'{"name": "' + b"x" * MAX_BODY_BYTES + b'", "size": 1}'
 
     answer = client.post("/things", content=body, headers={"Content-Type": "application/json"})
 
@@ -138,4 +140,4 @@ def test_the_sentence_is_spanish_unless_english_is_asked_for(client: TestClient[
 
 
 def test_a_busy_server_says_when_to_come_back(client: TestClient[Litestar]) -> None:
-    assert client.get("/busy").headers["Retry-After"] == "7"
+    assert client.get("/busy").headers["Retry-After"] == "8"

@@ -25,7 +25,6 @@ from telegraph.errors import (
     UnsupportedMedia,
     WrongCredentials,
 )
-from telegraph.manager.api.bodies import StrictJson
 from telegraph.manager.api.language import sentence
 from telegraph.manager.api.refusals import answers
 from telegraph.manager.api.session import TheCaller, TheCore, TheLanguage, needs_session, remote_of
@@ -39,6 +38,7 @@ from telegraph.protocol.manager_api import (
     Registered,
     RegisterRequest,
 )
+from telegraph.rest.bodies import StrictJson
 
 _BODY = (MalformedBody, BodyTooLarge, UnsupportedMedia)
 

@@ -8,15 +8,13 @@ from litestar.datastructures import State
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from telegraph.manager.api import account, service, users
-from telegraph.manager.api.bodies import require_json
 from telegraph.manager.api.events import Events
-from telegraph.manager.api.openapi import config
-from telegraph.manager.api.refusals import handlers
+from telegraph.manager.api.openapi import DESCRIPTION
 from telegraph.manager.api.session import dependencies, state_of
 from telegraph.manager.core import Core
 from telegraph.manager.metrics import Metrics
-
-MAX_BODY_BYTES: Final = 1024 * 1024
+from telegraph.rest.bodies import require_json
+from telegraph.rest.errors import MAX_BODY_BYTES, handlers
 
 
 def rest_application(core: Core) -> Litestar:
@@ -27,7 +25,7 @@ def rest_application(core: Core) -> Litestar:
         exception_handlers=handlers(),
         before_request=require_json,
         request_max_body_size=MAX_BODY_BYTES,
-        openapi_config=config(),
+        openapi_config=DESCRIPTION.config(),
         state=State(state_of(core)),
         logging_config=None,
         debug=False,

@@ -12,12 +12,11 @@ import structlog
 from litestar.types import Receive, Scope, Send
 
 from telegraph.errors import NotLoggedIn, TelegraphError, TooMany, UnknownPath
-from telegraph.manager.api.language import language_of
-from telegraph.manager.api.refusals import error_body, malformed
 from telegraph.manager.api.session import bearer
 from telegraph.manager.core import Core
 from telegraph.manager.sessions import Caller, find_caller, is_user_id
 from telegraph.manager.streams import Stream
+from telegraph.protocol.language import language_of
 from telegraph.protocol.manager_events import (
     FromNode,
     Heartbeat,
@@ -31,6 +30,7 @@ from telegraph.protocol.manager_events import (
     decode_from_node,
     encode_event,
 )
+from telegraph.rest.errors import error_body, malformed
 from telegraph.tracing import code_path
 
 log = structlog.get_logger(__name__)

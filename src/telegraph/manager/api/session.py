@@ -8,9 +8,9 @@ from litestar.di import NamedDependency, Provide
 from litestar.handlers import BaseRouteHandler
 
 from telegraph.errors import Language, NotLoggedIn
-from telegraph.manager.api.language import language_of
 from telegraph.manager.core import Core
 from telegraph.manager.sessions import Caller, find_caller
+from telegraph.protocol.language import language_of
 
 TheCore = NamedDependency[Core]
 TheCaller = NamedDependency[Caller]

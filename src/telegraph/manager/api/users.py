@@ -18,7 +18,6 @@ from telegraph.errors import (
     UnknownUser,
     UnsupportedMedia,
 )
-from telegraph.manager.api.bodies import StrictJson
 from telegraph.manager.api.language import sentence
 from telegraph.manager.api.refusals import answers
 from telegraph.manager.api.session import TheCaller, TheCore, TheLanguage, needs_session
@@ -30,8 +29,10 @@ from telegraph.protocol.manager_api import (
     UserAnswer,
     UsersAnswer,
 )
+from telegraph.rest.bodies import StrictJson
 
 Beginning = Annotated[str, QueryParameter(name="query", max_length=256, description="how the name begins")]
+
 _BODY = (MalformedBody, BodyTooLarge, UnsupportedMedia)
 
 

@@ -25,6 +25,7 @@ from telegraph.errors import (
     RegistrationClosed,
     UnknownMessage,
     UnknownUser,
+    UnsupportedMedia,
     WrongApiToken,
     WrongCredentials,
 )
@@ -35,10 +36,11 @@ from telegraph.node.app import Node
 from telegraph.node.model import as_api_message
 from telegraph.protocol import node_api as api
 from telegraph.protocol.names import MAX_NAME_LENGTH, check_username
-from telegraph.rest.openapi import answers
+from telegraph.rest.bodies import StrictJson
+from telegraph.rest.errors import answers
 
 _ALWAYS = (WrongApiToken, ForeignOrigin)
-_BODY = (MalformedBody, BodyTooLarge)
+_BODY = (MalformedBody, BodyTooLarge, UnsupportedMedia)
 _MEMBER = (NotLoggedIn, *_ALWAYS)
 _ABOUT_SOMEBODY = (UnknownUser, ManagerAway, BadInput, *_MEMBER)
 
@@ -52,6 +54,8 @@ Query = Annotated[
 
 @post(
     "/account",
+    dto=StrictJson,
+    return_dto=None,
     responses=answers(
         IllegalName,
         IllegalPassword,
@@ -72,6 +76,8 @@ async def register(node: NamedDependency[Node], data: JSONBody[api.AccountReques
 
 @post(
     "/session",
+    dto=StrictJson,
+    return_dto=None,
     status_code=200,
     responses=answers(WrongCredentials, OtherAccount, RateLimited, ManagerAway, *_BODY, ForeignOrigin),
 )
@@ -93,6 +99,8 @@ async def log_out(node: NamedDependency[Node], guard: NamedDependency[Guard]) ->
 
 @post(
     "/password",
+    dto=StrictJson,
+    return_dto=None,
     status_code=200,
     responses=answers(IllegalPassword, WrongCredentials, RateLimited, ManagerAway, *_BODY, *_MEMBER),
 )
@@ -102,7 +110,13 @@ async def change_password(node: NamedDependency[Node], data: JSONBody[api.Passwo
     return api.Ok("The password is changed.")
 
 
-@post("/browser", status_code=200, responses=answers(WrongApiToken, ForeignOrigin, *_BODY))
+@post(
+    "/browser",
+    dto=StrictJson,
+    return_dto=None,
+    status_code=200,
+    responses=answers(WrongApiToken, ForeignOrigin, *_BODY),
+)
 async def browser(guard: NamedDependency[Guard], data: JSONBody[api.BrowserRequest]) -> Response[api.Ok]:
     """Trades the token of the data directory for a cookie."""
     if not guard.token_fits(data.token):
@@ -149,7 +163,12 @@ async def inbox(node: NamedDependency[Node]) -> api.Inbox:
     return api.Inbox([as_api_message(message) for message in node.inbox()])
 
 
-@post("/messages", responses=answers(IllegalText, UnknownMessage, *_BODY, *_ABOUT_SOMEBODY))
+@post(
+    "/messages",
+    dto=StrictJson,
+    return_dto=None,
+    responses=answers(IllegalText, UnknownMessage, *_BODY, *_ABOUT_SOMEBODY),
+)
 async def send(node: NamedDependency[Node], data: JSONBody[api.SendRequest]) -> api.Message:
     """Sends a message: 201 once it is on this machine's disk; it goes out by itself."""
     return as_api_message(await node.send(_possible(data.to), data.text, reply_to=data.reply_to))

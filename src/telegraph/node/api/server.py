@@ -1,7 +1,7 @@
 """Puts the local API together and serves it beside its node."""
 
 import secrets
-from typing import Self
+from typing import Final, Self
 
 from litestar import Litestar
 
@@ -10,11 +10,36 @@ from telegraph.node.api.routes import rest_router
 from telegraph.node.app import Node
 from telegraph.node.settings import NodeSettings
 from telegraph.node.sockets import bind_or_any
+from telegraph.protocol import node_api
+from telegraph.protocol.manager_api import ErrorAnswer
 from telegraph.protocol.node_api import DEFAULT_API_PORT, ENDPOINT_FILE, TOKEN_FILE
-from telegraph.rest.errors import EXCEPTION_HANDLERS, MAX_BODY
-from telegraph.rest.openapi import description
-from telegraph.rest.server import RestServer
+from telegraph.rest.bodies import require_json
+from telegraph.rest.errors import MAX_BODY_BYTES, handlers
+from telegraph.rest.openapi import Description
+from telegraph.rest.server import Server
 from telegraph.storage.datadir import write_private
+
+DESCRIPTION: Final = Description(
+    title="Telegraph node",
+    summary="The local API of one person's node. Errors: {message, status, error}.",
+    structs=(
+        node_api.AccountRequest,
+        node_api.PasswordChange,
+        node_api.BrowserRequest,
+        node_api.Account,
+        node_api.NodeStatus,
+        node_api.People,
+        node_api.Conversations,
+        node_api.MessagesPage,
+        node_api.Inbox,
+        node_api.SendRequest,
+        node_api.ReadMarked,
+        node_api.Ok,
+        ErrorAnswer,
+    ),
+    security=("token", "the token file of the data directory"),
+    secured=True,
+)
 
 
 class LocalApi:
@@ -42,17 +67,16 @@ class LocalApi:
             write_private(token_file, secrets.token_urlsafe(32))
         self.token = token_file.read_text(encoding="utf-8").strip()
         guard = Guard(self.token, node.node_id, self.port)
-        self._server = RestServer(application(node, guard), self._listener)
+        self._server = Server(application(node, guard), None)
 
     async def __aenter__(self) -> Self:
-        await self._server.start()
+        self._serving = await self._server.start(self._listener)
         write_private(self._endpoint, self.url)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._endpoint.unlink(missing_ok=True)
-        await self._server.close()
-        self._listener.close()
+        await self._server.stop(self._serving)
 
 
 def application(node: Node, guard: Guard) -> Litestar:
@@ -60,8 +84,9 @@ def application(node: Node, guard: Guard) -> Litestar:
     return Litestar(
         route_handlers=[rest_router(node, guard)],
         guards=[guard.origin],
-        exception_handlers=EXCEPTION_HANDLERS,
+        exception_handlers=handlers(),
+        before_request=require_json,
         logging_config=None,
-        request_max_body_size=MAX_BODY,
-        openapi_config=description("Telegraph node", "The local API of one person's node."),
+        request_max_body_size=MAX_BODY_BYTES,
+        openapi_config=DESCRIPTION.config(),
     )

@@ -10,7 +10,7 @@ from litestar.dto.data_structures import DTOFieldDefinition
 from litestar.typing import FieldDefinition
 
 from telegraph.errors import UnsupportedMedia
-from telegraph.manager.api.refusals import malformed
+from telegraph.rest.errors import malformed
 
 
 class StrictJson(AbstractDTO[Any]):

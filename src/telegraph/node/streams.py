@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from telegraph.errors import ForgedFrame
 from telegraph.node import event_log
 from telegraph.node.ids import next_id
 from telegraph.node.order import judge, place
@@ -219,8 +220,14 @@ def receive_outside(connection: sqlite3.Connection, contact: int, uuid: bytes, t
     """A message that came by the report's REST call, without a number; False if its id was stored before.
 
     It is shown after everything that was there when it came.
+
+    Raises:
+        ForgedFrame: the id is that of another message.
     """
-    if _id_used(connection, uuid):
+    known = connection.execute("SELECT contact, mine, text FROM messages WHERE uuid = ?", (uuid,)).fetchone()
+    if known is not None:
+        if known != (contact, 0, text):
+            raise ForgedFrame(detail="its id is that of another message")
         return False
     have = _counters(connection, contact)
     row = _insert(

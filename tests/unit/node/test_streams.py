@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from telegraph.errors import ForgedFrame
 from telegraph.node import event_log, history, streams
 from telegraph.node.model import Message, MessageReceived, MessageSent, StateChanged
 from telegraph.protocol.frames import MessageFrame
@@ -167,12 +168,24 @@ def test_a_message_by_the_reports_call_is_shown_after_what_was_there(db: sqlite3
     write(db, "one")
 
     assert streams.receive_outside(db, BOB, (1).to_bytes(16), "by POST", NOW)
-    assert not streams.receive_outside(db, BOB, (1).to_bytes(16), "by POST again", NOW)
+    assert not streams.receive_outside(db, BOB, (1).to_bytes(16), "by POST", NOW)
 
     assert [message.text for message in conversation(db)] == ["one", "by POST"]
     assert [message.text for message in history.unread(db, ME)] == ["by POST"]
     assert streams.read_here(db, BOB) == 1
     assert states(db)[1] == "read"
+
+
+def test_an_id_that_belongs_to_another_message_is_not_acknowledged(db: sqlite3.Connection) -> None:
+    write(db, "mine")
+    (own,) = db.execute("SELECT uuid FROM messages").fetchone()
+    streams.receive_outside(db, BOB, (1).to_bytes(16), "first", NOW)
+
+    for taken in (own, (1).to_bytes(16)):
+        with pytest.raises(ForgedFrame):
+            streams.receive_outside(db, BOB, taken, "second", NOW)
+
+    assert [message.text for message in conversation(db)] == ["mine", "first"]
 
 
 def test_pages_go_back_in_time_without_gap_or_repeat(db: sqlite3.Connection) -> None:

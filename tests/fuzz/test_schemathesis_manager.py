@@ -51,15 +51,19 @@ class Stage:
     def make_plausible(self, case: Case[Any]) -> None:
         """See tests/fuzz/conftest.py."""
         body = case.body if isinstance(case.body, dict) else {}
+        number = next(self._numbers)
+        every_eighth = number % 8 == 0
         match case.operation.label:
             case "POST /register":
-                body |= {"username": f"new{next(self._numbers)}", "password": PASSWORD, "ip": "127.0.0.1"}
+                name = self._visitor.name if every_eighth else f"new{number}"
+                body |= {"username": name, "password": PASSWORD, "ip": "127.0.0.1"}
             case "POST /login":
-                body |= {"username": self._visitor.name, "password": PASSWORD, "ip": "localhost"}
+                password = "a wrong password" if every_eighth else PASSWORD
+                body |= {"username": self._visitor.name, "password": password, "ip": "localhost"}
                 if body.get("csr"):
                     body |= {"csr": self._visitor.key.csr()}
             case "POST /password":
-                body |= {"old": PASSWORD, "new": f"another password {next(self._numbers)}"}
+                body |= {"old": PASSWORD, "new": f"another password {number}"}
             case "POST /certificate":
                 body |= {"csr": self.me.key.csr()}
             case "POST /heartbeat":

@@ -83,8 +83,9 @@ class Stage:
         """See tests/fuzz/conftest.py."""
         self._calls += 1
         match case.operation.label.replace(API_PREFIX, ""), response.status_code:
-            case "POST /account", 201:
-                self._logged_in = True
+            case "POST /account", 201:  # some drawn names are legal
+                assert isinstance(case.body, dict)
+                self.name, self.password, self._logged_in = str(case.body["username"]), str(case.body["password"]), True
             case "DELETE /session", 200:
                 self.post("/session", username=self.name, password=self.password)
             case "POST /password", 200:

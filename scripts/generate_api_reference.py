@@ -67,6 +67,14 @@ now on, or, with a cursor, what happened after it, so that nothing is missed. Wh
 """
 
 
+SHAPES = """\
+## Shapes
+
+A field without a default has to be in a request; in an answer every field is there. Fields that are not listed are
+ignored.
+"""
+
+
 def pages() -> dict[Path, str]:
     """Both pages."""
     manager = Litestar(
@@ -99,7 +107,7 @@ def _page(introduction: str, described: dict[str, Any], events: list[str], shape
     ]
     schemas = sorted(described["components"]["schemas"].items())
     tables = [_shape(name, schema, getattr(shapes, name, None)) for name, schema in schemas]
-    return "\n".join([introduction, *calls, *events, "## Shapes", "", *tables])
+    return "\n".join([introduction, *calls, *events, SHAPES, *tables])
 
 
 def _call(method: str, path: str, operation: dict[str, Any], security: list[dict[str, Any]]) -> str:
@@ -152,19 +160,21 @@ def _frames(title: str, union: object) -> Iterator[str]:
         _, found = msgspec.json.schema_components([kind], ref_template="#/components/schemas/{name}")
         schema = found[kind.__name__]
         tag = schema["properties"].pop("type")["enum"][0]
-        yield "\n".join([f"#### `{tag}`", "", _cell(inspect.cleandoc(kind.__doc__ or "")), "", *_fields(schema)])
+        yield "\n".join([f"#### Type `{tag}`", "", _cell(inspect.cleandoc(kind.__doc__ or "")), "", *_fields(schema)])
 
 
 def _fields(schema: dict[str, Any]) -> list[str]:
     if not schema.get("properties"):
         return ["No fields.", ""]
-    required = schema.get("required", [])
     rows = [
-        f"| `{name}` | {_type(part)} | {'yes' if name in required else ''} | {_cell(part.get('description', ''))} |"
+        f"| `{name}` | {_type(part)} | {_default(name, part, schema)} | {_cell(part.get('description', ''))} |"
         for name, part in schema["properties"].items()
-        if name != "type"
     ]
-    return ["| field | type | always there | |", "|---|---|---|---|", *rows, ""]
+    return ["| field | type | default | |", "|---|---|---|---|", *rows, ""]
+
+
+def _default(name: str, part: dict[str, Any], schema: dict[str, Any]) -> str:
+    return "" if name in schema.get("required", []) else f"`{msgspec.json.encode(part.get('default')).decode()}`"
 
 
 def _type(schema: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """One REST call to one manager, and opening its event stream: where aiohttp's errors become ours."""
 
+import asyncio
 import ssl
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ T = TypeVar("T")
 _TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=2)
 _PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2)
 _PING_EVERY = 5.0
+_OPEN_WITHIN = 5.0
 _MAX_ANSWER = 4 * 1024 * 1024
 
 
@@ -68,8 +70,7 @@ class ManagerClient:
                 ssl=self._tls(url),
                 server_hostname=MANAGER_ALIAS,
             ) as response:
-                content = await response.content.read(_MAX_ANSWER)
-                return _decode(response, content, answer)
+                return _decode(response, await read_answer(response, _MAX_ANSWER), answer)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
             raise ManagerAway from problem
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
@@ -100,15 +101,16 @@ class ManagerClient:
             NotLoggedIn: the session has ended.
         """
         try:
-            return await self._session.ws_connect(
-                url.replace("http", "ws", 1) + "/events",
-                headers={"Authorization": f"Bearer {token}"},
-                heartbeat=_PING_EVERY,
-                max_msg_size=MAX_EVENT_BYTES,
-                timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
-                ssl=self._tls(url),
-                server_hostname=MANAGER_ALIAS,
-            )
+            async with asyncio.timeout(_OPEN_WITHIN):  # one that hangs must not keep us from the next
+                return await self._session.ws_connect(
+                    url.replace("http", "ws", 1) + "/events",
+                    headers={"Authorization": f"Bearer {token}"},
+                    heartbeat=_PING_EVERY,
+                    max_msg_size=MAX_EVENT_BYTES,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
+                    ssl=self._tls(url),
+                    server_hostname=MANAGER_ALIAS,
+                )
         except aiohttp.WSServerHandshakeError as refusal:
             if refusal.status in (401, 403):
                 raise TelegraphError.received("not_logged_in", "The session has ended.") from refusal
@@ -129,6 +131,20 @@ def manager_context(ca_pem: str) -> ssl.SSLContext:
     context = ssl.create_default_context(cadata=ca_pem)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     return context
+
+
+async def read_answer(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The whole body of an answer, which comes in as many pieces as the network makes of it.
+
+    Raises:
+        ManagerAway: it is longer than ``limit`` bytes; no manager gives such answers.
+    """
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > limit:
+            raise ManagerAway
+    return bytes(body)
 
 
 def _decode(response: aiohttp.ClientResponse, content: bytes, answer: type[T]) -> T:

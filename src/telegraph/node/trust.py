@@ -9,6 +9,7 @@ import aiohttp
 from cryptography import x509
 
 from telegraph.errors import CaMismatch, CaUnknown, CaUnreadable, ManagerAway
+from telegraph.node.manager_client import read_answer
 from telegraph.protocol.identity import fingerprint
 
 _TIMEOUT = aiohttp.ClientTimeout(total=4, sock_connect=2)
@@ -58,7 +59,7 @@ async def fetch_ca(url: str) -> str:
             aiohttp.ClientSession(timeout=_TIMEOUT) as session,
             session.get(url + "/ca", ssl=context) as response,
         ):
-            pem = (await response.content.read(_MAX_PEM)).decode("ascii")
+            pem = (await read_answer(response, _MAX_PEM)).decode("ascii")
         ca_fingerprint(pem)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
         raise ManagerAway from problem

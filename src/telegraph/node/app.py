@@ -5,7 +5,8 @@ import hashlib
 import secrets
 import time
 from base64 import b64decode
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -17,7 +18,6 @@ from telegraph.errors import (
     BadInput,
     IllegalText,
     NotLoggedIn,
-    PortTaken,
     Unavailable,
     UnknownMessage,
 )
@@ -33,9 +33,9 @@ from telegraph.node.manager_client import ManagerClient
 from telegraph.node.manager_link import ManagerLink
 from telegraph.node.membership import Membership
 from telegraph.node.model import AccountChanged, Contact, Event, Message, PresenceChanged, id_bytes
+from telegraph.node.peer_port import PeerPort
 from telegraph.node.peers import Peers
-from telegraph.node.settings import DEFAULT_PEER_PORT, NodeSettings, settings_of
-from telegraph.node.sockets import bind, bind_or_any
+from telegraph.node.settings import NodeSettings, settings_of
 from telegraph.node.trust import Ask
 from telegraph.peer.tls import Credentials, TlsEndpoint
 from telegraph.protocol.addresses import Address, parse_address
@@ -56,9 +56,8 @@ class Node:
     """One person's node. Use it as an async context manager; inside it runs, links are accepted, what waits goes out.
 
     ``data`` is its directory: account, keys, messages. ``manager`` is the URL of one manager or several; without one
-    they are discovered. ``ca`` is the organisation's CA certificate file, or give its fingerprint, or an invite
-    link, which says
-    both. See :class:`~telegraph.node.settings.NodeSettings` for the rest.
+    they are discovered. ``ca`` is the organisation's CA certificate file, unless an ``invite`` link gives its
+    fingerprint, and the managers with it. See :class:`~telegraph.node.settings.NodeSettings` for the rest.
 
     Raises:
         CannotStart: on entering, see its subclasses.
@@ -108,6 +107,7 @@ class Node:
         self._client: ManagerClient | None = None
         self._ca: str | None = None
         self._joining = asyncio.Lock()
+        self._open = AsyncExitStack()
 
     # --- life ---
 
@@ -117,32 +117,41 @@ class Node:
         Raises:
             CannotStart: data in use or unreadable, port taken, CA unreadable or unknown.
         """
-        settings = self.settings
-        self._directory = DataDirectory(settings.data)
-        try:
-            self._peer_socket = bind_or_any(settings.host, settings.peer_port, DEFAULT_PEER_PORT, "--peer-port")
-            self.database = Database.open(settings.data)
-        except BaseException:
-            self._directory.release()
-            raise
+        async with AsyncExitStack() as opened:
+            directory = DataDirectory(self.settings.data)
+            opened.callback(directory.release)
+            self._port = PeerPort(self.settings.host, self.settings.peer_port)
+            opened.callback(self._port.close)
+            self.database = Database.open(self.settings.data)
+            opened.push_async_callback(self.database.close)
+            await self._begin(opened)
+            self._open = opened.pop_all()
+
+    async def _begin(self, opened: AsyncExitStack) -> None:
         self._contacts = ContactBook(self.database)
         self._broker = Broker(self.database)
+        opened.callback(self._broker.close)
+        opened.push_async_callback(self._leave)
         await self.database.write(event_log.forget)
         self._key = await accounts.device_key(self.database)
         self._ca = stored_ca(self.settings, self.database)
         await self._join(required=False)
 
     async def close(self) -> None:
-        """Stops; everything that was acknowledged is on disk."""
-        if self._membership is not None:
-            await self._membership.close()
+        """Stops; everything that was acknowledged is on disk. Those who follow the events come to their end."""
+        await self._open.aclose()
+
+    async def _leave(self) -> None:
+        async with AsyncExitStack() as parts:
+            if self._client is not None:
+                parts.push_async_callback(self._client.close)
+            parts.push_async_callback(self._leave_peers)
+            if self._membership is not None:
+                parts.push_async_callback(self._membership.close)
+
+    async def _leave_peers(self) -> None:
         if self._peers is not None:
             await self._peers.close()
-        if self._client is not None:
-            await self._client.close()
-        await self.database.close()
-        self._peer_socket.close()
-        self._directory.release()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -194,15 +203,18 @@ class Node:
     @property
     def peer_port(self) -> int:
         """The port on which other nodes reach this one."""
-        return int(self._peer_socket.getsockname()[1])
+        return self._port.number
 
     # --- what the membership tells ---
 
     async def logged_in(self, account: Account) -> None:
         """Accepts links with the account's certificate, and sends what waits."""
-        if self._peers is not None or account.certificate is None or account.ca is None:
+        if account.certificate is None or account.ca is None:
             return
-        self._endpoint = TlsEndpoint(self._peer_socket.dup(), self._credentials(account))
+        if self._peers is not None:  # a new log-in beside a session that goes on
+            self.certificate_renewed(account)
+            return
+        self._endpoint = TlsEndpoint(self._port.listen(), self._credentials(account))
         self._peers = Peers(
             endpoint=self._endpoint,
             user_id=account.user_id,
@@ -232,18 +244,9 @@ class Node:
         if self._peers is not None:
             peers, self._peers = self._peers, None
             await peers.close()
-            self._renew_socket()
+            self._port.refuse()
         self._online.clear()
         self._broker.publish(AccountChanged(self.account_state, self.username, reason))
-
-    def _renew_socket(self) -> None:
-        """Binds the port anew: a socket that once listened cannot stop, and who dials now shall be refused."""
-        port = self.peer_port
-        self._peer_socket.close()
-        try:
-            self._peer_socket = bind(self.settings.host, port, "--peer-port")
-        except PortTaken:  # somebody was quicker; the next log-in announces the new one
-            self._peer_socket = bind(self.settings.host, 0, "--peer-port")
 
     def connection_changed(self) -> None:
         """Tells followers."""
@@ -384,14 +387,19 @@ class Node:
         if not text or len(text.encode("utf-8", "surrogatepass")) > MAX_TEXT_BYTES or not _encodable(text):
             raise IllegalText
         contact = await self.contact(user)
+        me = self._me  # before anything is stored: an error must mean that nothing is sent
         answered = self._find_message(contact, reply_to) if reply_to is not None else None
         now = time.time_ns() // 1000
         row = await self.database.write(
             lambda connection: streams.append(connection, contact.id, text, now, self._rng, reply_to=answered)
         )
+        self._happened(contact)
+        return history.message(self.database.reader, row, me)
+
+    def _happened(self, contact: Contact) -> None:
+        self._broker.wake()
         if self._peers is not None:
-            self._peers.happened(contact.id)
-        return history.message(self.database.reader, row, self._me)
+            self._peers.wake(contact.id)
 
     def _find_message(self, contact: Contact, message_id: str) -> bytes:
         uuid = id_bytes(message_id)
@@ -407,8 +415,8 @@ class Node:
         """Marks everything from somebody as read, and tells them: how many messages became read."""
         contact = await self.contact(user)
         marked = await self.database.write(lambda connection: streams.read_here(connection, contact.id))
-        if marked and self._peers is not None:
-            self._peers.happened(contact.id)
+        if marked:
+            self._happened(contact)
         return marked
 
     async def history(self, user: str, *, before: str | None = None, limit: int = 50) -> tuple[list[Message], bool]:
@@ -443,18 +451,17 @@ class Node:
 
     # --- events ---
 
-    async def events(self, cursor: int | None = None) -> AsyncIterator[Event]:
-        """What happens from now on, or since a cursor; for ever. Received messages, states, presence.
+    def events(self, cursor: int | None = None) -> AsyncGenerator[Event]:
+        """What happens from this call on, or since a cursor, until the node closes: messages, states, presence.
 
         The own messages of this node's user come as :class:`MessageSent`.
         """
-        async for _, event in self.follow(cursor):
-            yield event
+        followed = self.follow(cursor)
+        return (event async for _, event in followed)
 
-    async def follow(self, cursor: int | None = None) -> AsyncIterator[tuple[int, Event]]:
+    def follow(self, cursor: int | None = None) -> AsyncGenerator[tuple[int, Event]]:
         """As :meth:`events`, each event with the cursor to resume after."""
-        async for item in self._broker.follow(self._name_for_events, cursor):
-            yield item
+        return self._broker.follow(self._name_for_events, cursor)
 
     @property
     def cursor(self) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from telegraph.node import event_log
 from telegraph.node.database import Database
@@ -25,6 +25,12 @@ class Broker:
         self._passing: deque[Passing] = deque(maxlen=_PASSING_KEPT)
         self._passed = 0
         self._changed = asyncio.Event()
+        self._closed = False
+
+    def close(self) -> None:
+        """Lets every follower come to its end: the log is not read any more."""
+        self._closed = True
+        self.wake()
 
     def wake(self) -> None:
         """Something was written to the event log."""
@@ -41,20 +47,23 @@ class Broker:
         """The cursor of the latest event on disk."""
         return event_log.head(self._database.reader)
 
-    async def follow(self, me: Callable[[], str], cursor: int | None = None) -> AsyncIterator[LoggedEvent]:
-        """Every event after a cursor (None: from now on), for ever, each with the cursor to resume after.
+    def follow(self, me: Callable[[], str], cursor: int | None = None) -> AsyncGenerator[LoggedEvent]:
+        """Every event after a cursor (None: from this call on), until closed, each with the cursor to resume after.
 
         ``me`` gives the own user name. A cursor that is not known here yields a :class:`Reset` first.
         """
-        passed = self._passed
-        if cursor is None:
-            cursor = self.head()
-        elif not event_log.known(self._database.reader, cursor):
-            cursor = self.head()
+        known = cursor is None or event_log.known(self._database.reader, cursor)
+        start = cursor if cursor is not None and known else self.head()
+        return self._follow(me, start, self._passed, reset=not known)
+
+    async def _follow(
+        self, me: Callable[[], str], cursor: int, passed: int, *, reset: bool
+    ) -> AsyncGenerator[LoggedEvent]:
+        if reset:
             yield cursor, Reset()
-        while True:
+        while not self._closed:
             changed = self._changed
-            while events := event_log.since(self._database.reader, cursor, me()):
+            while events := self._since(cursor, me):
                 for number, event in events:
                     cursor = number
                     yield number, event
@@ -63,6 +72,9 @@ class Broker:
                 yield cursor, event
             if not passing:
                 await changed.wait()
+
+    def _since(self, cursor: int, me: Callable[[], str]) -> list[LoggedEvent]:
+        return [] if self._closed else event_log.since(self._database.reader, cursor, me())
 
     def _newer_than(self, passed: int) -> list[Passing]:
         fresh = min(self._passed - passed, len(self._passing))

@@ -33,9 +33,13 @@ class Database:
         """
         path = directory / FILE
         reader = connect(path)
-        migrate(reader, "telegraph.node", path)
-        path.chmod(0o600)
-        return cls(reader, Writer(lambda: connect(path), "messages-writer"))
+        try:
+            migrate(reader, "telegraph.node", path)
+            path.chmod(0o600)
+            return cls(reader, Writer(lambda: connect(path), "messages-writer"))
+        except BaseException:
+            reader.close()
+            raise
 
     async def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Runs a job in the writer's thread; its result is given once it is durable."""

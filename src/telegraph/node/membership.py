@@ -110,6 +110,7 @@ class Membership:
         self._announced: Address | None = None
         self._signed: SignedAddress | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._endings: set[asyncio.Task[None]] = set()
         self._log_in = asyncio.Lock()
         self._connected = asyncio.Event()
         self.account = accounts.load(database)
@@ -151,7 +152,7 @@ class Membership:
         shown = check_username(username)
         check_password(password)
         self._same_account(shown)
-        here = self._local_address()
+        here = await asyncio.to_thread(self._local_address)
         body = RegisterRequest(
             username=shown,
             password=password,
@@ -171,11 +172,11 @@ class Membership:
         """
         self._same_account(username)
         async with self._log_in:
-            here = self._local_address()
+            here = await asyncio.to_thread(self._local_address)
             body = LoginRequest(username=username, password=password, ip=here.host, port=here.port, csr=self._key.csr())
             answer = await self._link.call("POST", "/login", LoggedIn, body=body, repeatable=True)
             await self._stop()
-            self.account = Account(
+            self.account = account = Account(
                 user_id=answer.user_id,
                 username=answer.username,
                 certificate=answer.certificate,
@@ -183,13 +184,13 @@ class Membership:
                 token=answer.token,
                 counter=max(answer.counter, self.account.counter if self.account else 0),
             )
-            await accounts.save(self._database, self.account)
+            await accounts.save(self._database, account)
             await self._database.set(
                 managers=" ".join(self._link.urls).encode(), heartbeat=str(answer.heartbeat_interval).encode()
             )
             await self.resume()
             await self._until_connected()
-            return self.account
+            return account
 
     async def _until_connected(self) -> None:
         """Gives the event stream a moment, so that who has just logged in is online when told so."""
@@ -208,7 +209,7 @@ class Membership:
             await self._link.call("POST", "/logout", Answer, token=account.token, repeatable=True)
         except (ManagerAway, NotLoggedIn):
             log.info("logged_out_here_only")
-        await self._end("logged_out")
+        await asyncio.shield(self._end(account, "logged_out"))
 
     async def change_password(self, old: str, new: str) -> None:
         """Changes the password in the directory."""
@@ -231,25 +232,37 @@ class Membership:
         ]
 
     async def _stop(self) -> None:
-        own = asyncio.current_task()
-        ending = [task for task in self._tasks if task is not own]
+        ending, self._tasks = self._tasks, []
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
-        self._tasks = []
         self._announced = None
 
     async def close(self) -> None:
         """Stops; the session stays for the next start."""
+        await asyncio.gather(*self._endings)
         await self._stop()
 
-    async def _end(self, reason: str) -> None:
-        account = self.account
-        if account is not None:
-            self.account = msgspec.structs.replace(account, token=None)
-            await accounts.save(self._database, self.account)
-        await self._stop()
-        await self._around.logged_out(reason)
+    def _end(self, account: Account, reason: str) -> "asyncio.Task[None]":
+        """Ends a session here, in a task of its own: whoever hears of the end is often one of those that end with it.
+
+        Whoever waits for it must shield it.
+        """
+        task = asyncio.create_task(supervise("end_of_session", lambda: self._end_session(account.token, reason)))
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+        return task
+
+    async def _end_session(self, token: str | None, reason: str) -> None:
+        async with self._log_in:
+            if self.account is None or token is None or self.account.token != token:
+                return  # it ended before, or a new log-in took its place
+            self.account = msgspec.structs.replace(self.account, token=None)
+            try:
+                await accounts.save(self._database, self.account)
+            finally:
+                await self._stop()
+                await self._around.logged_out(reason)
 
     # --- the directory ---
 
@@ -297,20 +310,22 @@ class Membership:
     async def on_session_ended(self, reason: str) -> None:
         """The session is over; only a new log-in helps."""
         log.info("session_ended", reason=reason)
-        await self._end(reason)
+        if self.account is not None:
+            self._end(self.account, reason)
 
     async def marked_offline(self, reason: str) -> None:
         """A manager says that this node was marked offline: show that it lives, or learn that the session is over."""
         if reason == "inactive" and await self._link.beat_now():
             return
-        if self.account is None or self.account.token is None:
+        account = self.account
+        if account is None or account.token is None:
             return
         try:
             await self._link.call(
-                "POST", "/heartbeat", Answer, body=HeartbeatRequest(self.account.username), token=self.account.token
+                "POST", "/heartbeat", Answer, body=HeartbeatRequest(account.username), token=account.token
             )
         except NotLoggedIn:
-            await self._end("session_ended")
+            self._end(account, "session_ended")
         except TelegraphError as error:
             log.info("heartbeat_failed", code=error.code)
 

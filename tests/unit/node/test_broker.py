@@ -97,3 +97,24 @@ async def test_a_cursor_that_is_not_known_here_resets(
 
     assert isinstance(event, Reset)
     assert resumed == broker.head()
+
+
+async def test_from_now_on_means_from_the_call_on(database: Database) -> None:
+    broker = Broker(database)
+    stream = broker.follow(me)
+
+    await write(database, broker, "before anybody asked for the first event")
+    broker.publish(PresenceChanged("bob", online=True))
+
+    assert [type(event) for _, event in await take(stream, 2)] == [MessageSent, PresenceChanged]
+
+
+async def test_followers_come_to_their_end_when_the_node_closes(database: Database) -> None:
+    broker = Broker(database)
+    hearing = asyncio.create_task(take(broker.follow(me), 1))
+    await asyncio.sleep(0)
+
+    broker.close()
+
+    with pytest.raises(StopAsyncIteration):
+        await hearing

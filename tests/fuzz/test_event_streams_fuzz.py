@@ -27,7 +27,6 @@ T = TypeVar("T")
 
 _ANSWERED_WITHIN = 10.0
 _HEARTBEAT = '{"type": "heartbeat"}'
-_NODE_LIMIT = 1024 * 1024
 
 COUNTS = pytest.mark.parametrize(
     "count", [300, pytest.param(5_000, marks=[pytest.mark.long, pytest.mark.timeout(1_200)])]
@@ -319,9 +318,9 @@ def test_a_word_that_is_too_long_closes_its_page_and_no_other(page: tuple["Start
 
     async def speak() -> None:
         async with streams.listen() as stream:
-            await stream.send("x" * _NODE_LIMIT)
+            await stream.send("x" * MAX_EVENT_BYTES)
             await streams.check_told(stream)
-            await _send_too_long(stream, _NODE_LIMIT + 1)
+            await _send_too_long(stream, MAX_EVENT_BYTES + 1)
         await streams.check_told()
 
     streams.run(speak())
@@ -364,6 +363,9 @@ def test_what_is_no_number_is_no_cursor(page: tuple["Started", NodeStreams], cou
         assert 400 <= refused.value.response.status_code < 500
 
     letters = st.text(st.characters(categories=["L", "P", "S"]), min_size=1)
+    letters = letters.filter(
+        lambda drawn: drawn.lower() != "null"
+    )  # as JavaScript writes "no cursor", and Litestar reads
     _many(count)(given(letters)(lambda cursor: streams.run(resume(cursor))))()
     streams.run(streams.check_told())
     assert node.lives

@@ -1,7 +1,6 @@
 """How managers and nodes start, find each other, and refuse to start: one sentence, an exit code, no traceback."""
 
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -173,13 +172,13 @@ def test_no_password_token_or_text_is_ever_logged(home: RealTelegraph, tmp_path:
         assert secret not in logs
 
 
-def test_the_keys_on_disk_are_readable_by_their_owner_only(home: RealTelegraph, tmp_path: Path) -> None:
-    with start_node(tmp_path / "n", home.url, home.root / "manager" / "ca.pem"):
-        private = [
-            home.root / "manager" / "ca-key.pem",
-            tmp_path / "n" / "api-token",
-            tmp_path / "n" / "messages.sqlite3",
-        ]
-        for file in private:
-            mode = subprocess.run(["stat", "-c", "%a", file], capture_output=True, text=True, check=True).stdout.strip()
-            assert mode == "600", file
+def test_nobody_else_on_the_machine_can_read_what_is_on_disk(home: RealTelegraph, tmp_path: Path) -> None:
+    data = tmp_path / "n"
+    data.mkdir(mode=0o755)  # made by hand, before
+    with start_node(data, home.url, home.root / "manager" / "ca.pem"):
+        assert telegraph("register", "ines", "--data", data, password=PASSWORD).code == 0
+        for directory in (data, home.root / "manager"):
+            assert directory.stat().st_mode & 0o777 == 0o700
+        private = [*data.iterdir(), *(home.root / "manager").glob("*key*"), *(home.root / "manager").glob("*.sqlite3*")]
+        assert [file.name for file in private if file.stat().st_mode & 0o077] == []
+        assert {"messages.sqlite3", "messages.sqlite3-wal", "api-token"} <= {file.name for file in private}

@@ -150,7 +150,6 @@ class Manager:
         claim = DataDirectory(data)
         stack.callback(claim.release)
         try:
-            data.chmod(0o700)
         except OSError as problem:
             raise DataUnreadable(data=data, detail=problem.strerror) from problem
         try:

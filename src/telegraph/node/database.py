@@ -35,7 +35,6 @@ class Database:
         reader = connect(path)
         try:
             migrate(reader, "telegraph.node", path)
-            path.chmod(0o600)
             return cls(reader, Writer(lambda: connect(path), "messages-writer"))
         except BaseException:
             reader.close()

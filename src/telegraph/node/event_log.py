@@ -23,10 +23,13 @@ def log_message(connection: sqlite3.Connection, contact: int, message: int) -> N
 
 
 def log_states(connection: sqlite3.Connection, contact: int, stream: int, first: int, last: int, *, mine: bool) -> None:
-    """The messages numbered ``first`` to ``last`` of a stream have another state."""
-    connection.execute(
+    """The messages numbered ``first`` to ``last`` of a stream have another state.
+
+    A long range takes several rows: who follows reads it in pieces, without holding up the event loop.
+    """
+    connection.executemany(
         "INSERT INTO events (kind, contact, mine, stream, first, last) VALUES ('state', ?, ?, ?, ?, ?)",
-        (contact, mine, stream, first, last),
+        [(contact, mine, stream, start, min(start + _BATCH - 1, last)) for start in range(first, last + 1, _BATCH)],
     )
 
 
@@ -76,9 +79,9 @@ def since(connection: sqlite3.Connection, cursor: int, me: str) -> list[LoggedEv
         shown = [_event(kind, as_message(row, me)) for row in found]
         events += [(number - 1, event) for event in shown[:-1]]
         events += [(number, event) for event in shown[-1:]]
-    if rows and (not events or events[-1][0] < rows[-1][0]):
-        return events or since(connection, rows[-1][0], me)
-    return events
+        if len(events) >= _BATCH:
+            break
+    return events if events or not rows else since(connection, rows[-1][0], me)
 
 
 def _event(kind: Literal["message", "state"], message: Message) -> Event:

@@ -13,10 +13,10 @@ SELECT m.uuid, m.mine, c.username, m.text, m.sent_at, m.kind, m.reply_to, m.late
             WHEN m.seq <= c.in_read THEN 'read' ELSE 'delivered' END
 FROM messages m JOIN contacts c ON c.id = m.contact"""
 
-_UNREAD: Final = (
-    " m.contact = c.id AND m.mine = 0 AND ((m.settled IS NULL AND m.seq > c.in_read)"
-    " OR (m.seq IS NULL AND m.settled = 'delivered'))"
-)
+_UNREAD: Final = """
+SELECT m.id FROM contacts c JOIN messages m
+    ON m.contact = c.id AND m.mine = 0 AND m.stream = c.stream AND m.seq > c.in_read
+UNION ALL SELECT id FROM messages WHERE seq IS NULL AND settled = 'delivered'"""
 
 
 def as_message(row: tuple[Any, ...], me: str) -> Message:
@@ -64,15 +64,16 @@ def page(
 
 def unread(connection: sqlite3.Connection, me: str) -> list[Message]:
     """Every unread message of every conversation, in the order in which they arrived."""
-    rows = connection.execute(f"{SELECT_MESSAGE} WHERE {_UNREAD} ORDER BY m.id").fetchall()
+    rows = connection.execute(f"{SELECT_MESSAGE} WHERE m.id IN ({_UNREAD}) ORDER BY m.id").fetchall()
     return [as_message(row, me) for row in rows]
 
 
 def unread_count(connection: sqlite3.Connection, contact: int | None = None) -> int:
     """How many messages nobody has read here, of one conversation or of all."""
-    where, values = (" AND c.id = ?", (contact,)) if contact is not None else ("", ())
-    query = f"SELECT count(*) FROM contacts c JOIN messages m ON {_UNREAD}{where}"
-    return int(connection.execute(query, values).fetchone()[0])
+    one, values = ("= ?", (contact,)) if contact is not None else ("NOT NULL", ())
+    numbered = f"SELECT ifnull(sum(in_seq - in_read), 0) FROM contacts WHERE id {one}"
+    outside = f"SELECT count(*) FROM messages WHERE contact {one} AND seq IS NULL AND settled = 'delivered'"
+    return sum(int(connection.execute(query, values).fetchone()[0]) for query in (numbered, outside))
 
 
 def pending_count(connection: sqlite3.Connection, contact: int | None = None) -> int:

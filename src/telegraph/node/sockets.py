@@ -6,6 +6,8 @@ import socket
 
 from telegraph.errors import CannotStart, PortTaken
 
+_BACKLOG = 128
+
 
 def bind(host: str, port: int, option: str) -> socket.socket:
     """A TCP socket bound to an address, not listening yet; port 0 is any free one.
@@ -42,6 +44,25 @@ def bind_or_any(host: str, port: int | None, default: int, option: str) -> socke
         return bind(host, 0, option)
     probe.close()
     return bind(host, default, option)
+
+
+def listen(host: str, port: int | None, default: int, option: str) -> socket.socket:
+    """As :func:`bind_or_any`, and listening at once: from then on the port is this process's alone.
+
+    Raises:
+        PortTaken: a port was asked for and is taken.
+    """
+    while True:
+        listening = bind_or_any(host, port, default, option)
+        try:
+            listening.listen(_BACKLOG)
+        except OSError as problem:  # bound by two at once (SO_REUSEADDR), and the other was quicker
+            listening.close()
+            if port:
+                raise PortTaken(port=port, host=host, option=option) from problem
+            port = 0
+        else:
+            return listening
 
 
 def is_loopback(host: str) -> bool:

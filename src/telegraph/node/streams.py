@@ -316,6 +316,10 @@ def change_key(connection: sqlite3.Connection, contact: int, key: bytes) -> None
         " WHERE contact = ? AND stream = ? AND seq IS NOT NULL AND settled IS NULL",
         (have.out_read, have.in_read, contact, have.stream),
     )
+    connection.execute(  # still to be read, though no receipt of it can be sent any more
+        "UPDATE messages SET seq = NULL WHERE contact = ? AND stream = ? AND mine = 0 AND seq > ?",
+        (contact, have.stream, have.in_read),
+    )
     connection.executemany(
         "INSERT INTO outbox (contact, seq, message) VALUES (?, ?, ?)",
         [(contact, number, row[0]) for number, row in enumerate(queued, start=1)],

@@ -13,7 +13,7 @@ class DataDirectory:
     """A claimed data directory; the claim ends with :meth:`release` or with the process, however it ends."""
 
     def __init__(self, path: Path) -> None:
-        """Makes the directory if need be (mode 0700) and claims it.
+        """Makes the directory if need be, closes it to everybody else (mode 0700), and claims it.
 
         Raises:
             DataInUse: another process has claimed it.
@@ -22,6 +22,7 @@ class DataDirectory:
         self.path = path
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.chmod(0o700)  # what SQLite puts beside a database has the mode of the day
             self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as problem:
             raise DataUnreadable(data=path, detail=problem.strerror) from problem

@@ -4,6 +4,7 @@ The schema is a folder of files ``0001_name.sql``, ``0002_…`` inside the packa
 once, in order, in one transaction with the new version number (``PRAGMA user_version``).
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -27,8 +28,9 @@ def connect(path: Path) -> sqlite3.Connection:
         DataUnreadable: the file cannot be opened or is no database.
     """
     try:
+        _make_private(path)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-    except sqlite3.Error as problem:
+    except (OSError, sqlite3.Error) as problem:
         raise DataUnreadable(data=path, detail=str(problem)) from problem
     try:
         connection.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
@@ -39,6 +41,11 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise DataUnreadable(data=path, detail=str(problem)) from problem
     return connection
+
+
+def _make_private(path: Path) -> None:
+    """Makes the file, if it is not there, for its owner alone; SQLite gives its log the same mode."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from telegraph.errors import CannotStart, PortTaken
 from telegraph.node.local_address import address_towards
-from telegraph.node.sockets import bind, bind_or_any
+from telegraph.node.sockets import bind, bind_or_any, listen
 
 
 @pytest.fixture
@@ -51,3 +51,20 @@ def test_the_address_towards_this_machine_is_its_own() -> None:
 
 def test_there_is_no_address_towards_a_name_that_nobody_has() -> None:
     assert address_towards("", 8000) is None or address_towards("no.such.host.invalid", 8000) is None
+
+
+def test_two_who_want_the_same_default_get_two_ports() -> None:
+    free = port_of(bind("127.0.0.1", 0, "--api-port"))
+
+    with listen("127.0.0.1", None, free, "--api-port") as first, bind("127.0.0.1", 0, "--x") as other:
+        second = listen("127.0.0.1", None, free, "--api-port")
+
+        assert first.getsockname()[1] == free
+        assert port_of(second) not in (free, other.getsockname()[1])
+
+
+def test_a_port_that_somebody_bound_first_and_listens_on_later_is_not_shared() -> None:
+    with bind("127.0.0.1", 0, "--api-port") as early:
+        port = early.getsockname()[1]
+        with listen("127.0.0.1", port, 8420, "--api-port"), pytest.raises(OSError, match="in use"):
+            early.listen()

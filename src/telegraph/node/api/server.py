@@ -9,7 +9,7 @@ from telegraph.node.api.guard import Guard
 from telegraph.node.api.routes import rest_router
 from telegraph.node.app import Node
 from telegraph.node.settings import NodeSettings
-from telegraph.node.sockets import bind_or_any
+from telegraph.node.sockets import listen
 from telegraph.protocol import node_api
 from telegraph.protocol.manager_api import ErrorAnswer
 from telegraph.protocol.node_api import DEFAULT_API_PORT, ENDPOINT_FILE, TOKEN_FILE
@@ -56,7 +56,7 @@ class LocalApi:
         """
         settings: NodeSettings = node.settings
         self._node = node
-        self._listener = bind_or_any(
+        self._listener = listen(
             settings.api_host, settings.api_port if port is None else port, DEFAULT_API_PORT, "--api-port"
         )
         self.port: int = self._listener.getsockname()[1]

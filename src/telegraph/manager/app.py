@@ -150,9 +150,6 @@ class Manager:
         claim = DataDirectory(data)
         stack.callback(claim.release)
         try:
-        except OSError as problem:
-            raise DataUnreadable(data=data, detail=problem.strerror) from problem
-        try:
             ca = load_or_create_ca(data, self._clock())
         except OSError as problem:
             raise DataUnreadable(data=data, detail=problem.strerror) from problem

@@ -290,3 +290,45 @@ def test_nothing_is_lost_doubled_or_shown_in_another_order_on_a_bad_wire(seed: i
     assert [text for text in at_alice if text.startswith("b")] == written["b"]
     wire.alice.close()
     wire.bob.close()
+
+
+def test_what_came_from_the_old_device_stays_unread_until_it_is_read(db: sqlite3.Connection) -> None:
+    streams.receive(db, BOB, [from_bob(1, text="seen")])
+    streams.read_here(db, BOB)
+    streams.receive(db, BOB, [from_bob(2, text="not seen yet")])
+
+    streams.change_key(db, BOB, b"k" * 32)
+    streams.receive(db, BOB, [from_bob(1, text="from the new one", stamp=9)])
+
+    assert [message.text for message in history.unread(db, ME)] == ["not seen yet", "from the new one"]
+    assert history.unread_count(db) == history.unread_count(db, BOB) == 2
+    assert streams.read_here(db, BOB) == 2
+    assert history.unread_count(db) == 0
+    assert states(db) == ["read"] * 3
+
+
+def test_a_long_range_of_states_is_told_in_pieces(db: sqlite3.Connection) -> None:
+    streams.receive(db, BOB, [from_bob(seq) for seq in range(1, 1001)])
+    start = cursor = event_log.head(db)
+    streams.read_here(db, BOB)
+
+    told: list[str] = []
+    while events := event_log.since(db, cursor, ME):
+        assert len(events) < 1000
+        cursor = events[-1][0]
+        told += [event.message.id for _, event in events if isinstance(event, StateChanged)]
+
+    assert len(told) == len(set(told)) == 1000
+    assert start < cursor == event_log.head(db)
+
+
+def test_rows_that_show_nothing_any_more_do_not_end_the_stream(db: sqlite3.Connection) -> None:
+    for _ in range(600):
+        event_log.log_states(db, BOB, 99, 1, 1, mine=True)
+    [row] = write(db, "after them")
+
+    [(cursor, event)] = event_log.since(db, 0, ME)
+
+    assert isinstance(event, MessageSent)
+    assert event.message.id == history.message(db, row, ME).id
+    assert cursor == event_log.head(db)

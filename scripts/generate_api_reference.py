@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any, get_args
 
 import msgspec
+from generated import write_or_check
 from litestar import Litestar
 
 from telegraph.manager.api import account, service, users
@@ -210,17 +211,5 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("``", "`").replace("|", "\\|").replace("<", "&lt;")
 
 
-def main(arguments: list[str]) -> int:
-    """Writes the pages, or checks them; the exit code is 1 if one is not in step."""
-    wrong = 0
-    for path, text in pages().items():
-        if "--check" not in arguments:
-            path.write_text(text, encoding="utf-8")
-        elif not path.exists() or path.read_text(encoding="utf-8") != text:
-            print(f"{path} is not in step with the code; run: make docs", file=sys.stderr)
-            wrong = 1
-    return wrong
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write_or_check(pages(), "the code"))

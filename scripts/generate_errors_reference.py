@@ -4,6 +4,8 @@ import inspect
 import sys
 from pathlib import Path
 
+from generated import write_or_check
+
 from telegraph.errors import TelegraphError
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "errors.md"
@@ -45,17 +47,5 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")
 
 
-def main(arguments: list[str]) -> int:
-    """Writes the page, or checks it; the exit code is 1 if it is not in step."""
-    text = page()
-    if "--check" not in arguments:
-        PAGE.write_text(text, encoding="utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    print(f"{PAGE} is not in step with errors.py; run: make docs", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write_or_check({PAGE: page()}, "errors.py"))

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from generated import write_or_check
+
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs" / "explanation"
 SOURCE = ROOT / "src" / "telegraph"
@@ -56,18 +58,5 @@ def _first_line(module: Path) -> str:
     return line.replace("|", "\\|").replace("<", "&lt;")
 
 
-def main(arguments: list[str]) -> int:
-    """Writes the tables, or checks them; the exit code is 1 if one is not in step."""
-    wrong = 0
-    for room in rooms():
-        path, text = PAGES / f"{room.name}.md", page(room)
-        if "--check" not in arguments:
-            path.write_text(text, encoding="utf-8")
-        elif path.read_text(encoding="utf-8") != text:
-            print(f"{path} is not in step with the modules of its room; run: make docs", file=sys.stderr)
-            wrong = 1
-    return wrong
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write_or_check({PAGES / f"{room.name}.md": page(room) for room in rooms()}, "the modules of its room"))

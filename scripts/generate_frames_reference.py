@@ -10,6 +10,7 @@ from typing import get_args
 from uuid import UUID
 
 import msgspec
+from generated import write_or_check
 from msgspec import inspect as types
 
 from telegraph.node.keys import DeviceKey
@@ -167,17 +168,5 @@ def _hex(data: bytes) -> str:
     return "\n".join(data[start : start + 24].hex(" ") for start in range(0, len(data), 24))
 
 
-def main(arguments: list[str]) -> int:
-    """Writes the page, or checks it; the exit code is 1 if it is not in step."""
-    text = page()
-    if "--check" not in arguments:
-        PAGE.write_text(text, encoding="utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    print(f"{PAGE} is not in step with protocol/frames.py; run: make docs", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write_or_check({PAGE: page()}, "protocol/frames.py"))

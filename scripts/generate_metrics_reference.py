@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import structlog
+from generated import write_or_check
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -69,18 +70,6 @@ def _row(family: Metric, labels: str) -> str:
     return f"| `{name}` | {family.type} | {labels} | {family.documentation} |"
 
 
-def main(arguments: list[str]) -> int:
-    """Writes the page, or checks it; the exit code is 1 if it is not in step."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))  # its start is no news
-    text = page()
-    if "--check" not in arguments:
-        PAGE.write_text(text, encoding="utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    print(f"{PAGE} is not in step with what a manager answers; run: make docs", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))  # its start is no news
+    sys.exit(write_or_check({PAGE: page()}, "what a manager answers"))

@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 from typing import get_args
 
+from generated import write_or_check
+
 from telegraph.cli.render import TICKS
 from telegraph.node.states import TRANSITIONS, WHAT_THE_USER_SEES, Happening
 from telegraph.protocol.node_api import MessageState
@@ -75,17 +77,5 @@ def _picture() -> str:
 _FENCE = ("```mermaid", "stateDiagram-v2")
 
 
-def main(arguments: list[str]) -> int:
-    """Writes the page, or checks it; the exit code is 1 if it is not in step."""
-    text = page()
-    if "--check" not in arguments:
-        PAGE.write_text(text, encoding="utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    print(f"{PAGE} is not in step with node/states.py; run: make docs", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write_or_check({PAGE: page()}, "node/states.py"))

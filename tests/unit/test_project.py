@@ -125,15 +125,15 @@ def test_every_row_of_the_contract_says_all_that_a_test_needs(call: dict[str, An
         assert {value for value in values if isinstance(value, str) and value.startswith("$")} <= types
 
 
-def test_the_page_of_errors_is_in_step_with_the_errors_and_the_check_notices_when_it_is_not(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    script = runpy.run_path(str(ROOT / "scripts" / "generate_errors_reference.py"))
-    assert script["main"](["--check"]) == 0
-    script["main"].__globals__["PAGE"] = tmp_path / "errors.md"
-    assert script["main"](["--check"]) == 1
-    assert "make docs" in capsys.readouterr().err
-    assert script["main"]([]) == script["main"](["--check"]) == 0
+def test_a_generated_page_that_is_not_in_step_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_or_check = runpy.run_path(str(ROOT / "scripts" / "generated.py"))["write_or_check"]
+    pages = {tmp_path / "errors.md": "true"}
+
+    assert write_or_check(pages, "errors.py", ["--check"]) == 1
+    assert "errors.md is not in step with errors.py; run: make docs" in capsys.readouterr().err
+    assert write_or_check(pages, "errors.py", []) == write_or_check(pages, "errors.py", ["--check"]) == 0
+    (tmp_path / "errors.md").write_text("false")
+    assert write_or_check(pages, "errors.py", ["--check"]) == 1
 
 
 def _links(page: Path) -> list[str]:

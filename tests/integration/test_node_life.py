@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 import telegraph
-from telegraph.errors import CaUnreadable, ManagerAway, PortTaken, TelegraphError
+from telegraph.errors import CaUnreadable, ManagerAway, PortTaken, TelegraphError, UnknownUser
 from telegraph.node import manager_client, peer_port
 from telegraph.node.app import Node
 from telegraph.node.manager_client import ManagerClient
@@ -130,6 +130,12 @@ async def test_a_port_that_two_nodes_were_given_is_said_to_be_taken(cluster: Clu
         await carol.register("carol", PASSWORD)
         with pytest.raises(PortTaken):
             await dave.register("dave", PASSWORD)
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "x" * 65, "new\nline", "half\ud800"])
+async def test_nobody_has_a_name_that_cannot_be(alice: Node, name: str) -> None:
+    with pytest.raises(UnknownUser):
+        await alice.send(name, "hello")
 
 
 async def test_a_long_answer_of_a_manager_is_read_to_its_end() -> None:

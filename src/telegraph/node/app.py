@@ -26,7 +26,7 @@ from telegraph.node import event_log, history, streams
 from telegraph.node.account import Account
 from telegraph.node.backoff import Backoff
 from telegraph.node.broker import Broker
-from telegraph.node.contacts import ContactBook
+from telegraph.node.contacts import ContactBook, possible_name
 from telegraph.node.database import Database
 from telegraph.node.joining import finder, settle_ca, stored_ca
 from telegraph.node.manager_client import ManagerClient
@@ -365,7 +365,7 @@ class Node:
         known = self._contacts.named(user)
         if known is not None:
             return known
-        return await self._learn(await self._member.find_user(user))
+        return await self._learn(await self._member.find_user(possible_name(user)))
 
     async def _learn(self, user: User) -> Contact:
         """Pins or updates somebody as the directory knows them; from then on we hear of their comings and goings."""

@@ -4,12 +4,13 @@ import sqlite3
 from base64 import b64decode
 from collections.abc import Iterator
 
+from telegraph.errors import IllegalName, UnknownUser
 from telegraph.node import streams
 from telegraph.node.database import Database
 from telegraph.node.model import Contact
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.manager_api import User
-from telegraph.protocol.names import name_key
+from telegraph.protocol.names import MAX_NAME_LENGTH, check_username, name_key
 
 _COLUMNS = "id, user_id, username, device_key, host, port, counter, key_changed"
 
@@ -90,3 +91,18 @@ def _learn(connection: sqlite3.Connection, user: User) -> Contact:
             (user.ip, user.port, user.counter, contact.id),
         )
     return _load(connection, "WHERE user_id = ?", user.user_id)[0]
+
+
+def possible_name(name: str) -> str:
+    """A name that somebody can have: the directory need not be asked for another, nor could a URL carry ``..`` to it.
+
+    Raises:
+        UnknownUser: nobody can be called that.
+    """
+    try:
+        for part in name.split("~"):  # a heal between sites may give somebody the name NAME~SITE
+            check_username(part)
+    except IllegalName:
+        shown = "".join(character if character.isprintable() else "\ufffd" for character in name[:MAX_NAME_LENGTH])
+        raise UnknownUser(username=shown) from None
+    return name

@@ -35,7 +35,6 @@ from telegraph.node.api.stream import events
 from telegraph.node.app import Node
 from telegraph.node.model import as_api_message
 from telegraph.protocol import node_api as api
-from telegraph.protocol.names import MAX_NAME_LENGTH, check_username
 from telegraph.rest.bodies import StrictJson
 from telegraph.rest.errors import answers
 
@@ -147,14 +146,14 @@ async def messages(
     node: NamedDependency[Node], user: FromPath[str], before: Before = None, limit: Limit = 50
 ) -> api.MessagesPage:
     """A page of a conversation, oldest first: the latest messages, or those before a message's id."""
-    found, more = await node.history(_possible(user), before=before, limit=limit)
+    found, more = await node.history(user, before=before, limit=limit)
     return api.MessagesPage([as_api_message(message) for message in found], more)
 
 
 @post("/conversations/{user:str}/read", status_code=200, responses=answers(*_ABOUT_SOMEBODY))
 async def read(node: NamedDependency[Node], user: FromPath[str]) -> api.ReadMarked:
     """Marks everything from somebody as read, and tells them."""
-    return api.ReadMarked(await node.read(_possible(user)))
+    return api.ReadMarked(await node.read(user))
 
 
 @get("/inbox", responses=answers(*_MEMBER))
@@ -171,22 +170,7 @@ async def inbox(node: NamedDependency[Node]) -> api.Inbox:
 )
 async def send(node: NamedDependency[Node], data: JSONBody[api.SendRequest]) -> api.Message:
     """Sends a message: 201 once it is on this machine's disk; it goes out by itself."""
-    return as_api_message(await node.send(_possible(data.to), data.text, reply_to=data.reply_to))
-
-
-def _possible(name: str) -> str:
-    """A name that somebody can have: the directory need not be asked for another, nor could a URL carry ``..`` to it.
-
-    Raises:
-        UnknownUser: nobody can be called that.
-    """
-    try:
-        for part in name.split("~"):  # a heal between sites may give somebody the name NAME~SITE
-            check_username(part)
-    except IllegalName:
-        shown = "".join(character if character.isprintable() else "\ufffd" for character in name[:MAX_NAME_LENGTH])
-        raise UnknownUser(username=shown) from None
-    return name
+    return as_api_message(await node.send(data.to, data.text, reply_to=data.reply_to))
 
 
 def rest_router(node: Node, guard: Guard) -> Router:

@@ -4,8 +4,13 @@ import os
 
 from hypothesis import settings
 
-# A deadline per example measures the machine, not the code; pytest's own timeout catches what hangs. In CI hypothesis
-# has a profile of its own: no deadline either, and the same examples each time.
-if not os.environ.get("CI"):
-    settings.register_profile("telegraph", deadline=None)
-    settings.load_profile("telegraph")
+# How many examples a property gets: enough to show it in `make test`, many in `make long` (TELEGRAPH_EXAMPLES). A
+# deadline per example measures the machine, not the code; pytest's own timeout catches what hangs. In CI the examples
+# are the same each time, so that a change is judged and not luck.
+settings.register_profile(
+    "telegraph",
+    deadline=None,
+    max_examples=int(os.environ.get("TELEGRAPH_EXAMPLES", "40")),
+    derandomize=bool(os.environ.get("CI")),
+)
+settings.load_profile("telegraph")

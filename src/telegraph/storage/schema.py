@@ -4,6 +4,7 @@ The schema is a folder of files ``0001_name.sql``, ``0002_…`` inside the packa
 once, in order, in one transaction with the new version number (``PRAGMA user_version``).
 """
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -44,8 +45,14 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _make_private(path: Path) -> None:
-    """Makes the file, if it is not there, for its owner alone; SQLite gives its log the same mode."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    """Makes the file for its owner alone if it is not there; SQLite gives its log the same mode.
+
+    One that is there must not be opened here: closing any descriptor of it drops the locks that SQLite holds on it
+    in this
+    process (https://sqlite.org/howtocorrupt.html, section 2.2).
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -134,6 +134,27 @@ def test_two_processes_that_start_at_the_same_moment_both_find_the_schema(databa
     reader.close()
 
 
+def test_a_second_connection_leaves_the_locks_of_the_first_alone(database: Path) -> None:
+    """Opening the file beside SQLite and closing it again would drop them, and another process would think itself
+    alone."""
+    first = connect(database)
+    first.execute("CREATE TABLE people (name TEXT)")
+    locks = Path("/proc/locks").read_text().count(f":{database.stat().st_ino} ")
+    second = connect(database)
+
+    assert Path("/proc/locks").read_text().count(f":{database.stat().st_ino} ") >= locks > 0
+    second.close()
+    first.close()
+
+
+def test_a_new_database_is_its_owners_alone(database: Path) -> None:
+    connection = connect(database)
+    connection.execute("CREATE TABLE people (name TEXT)")
+
+    assert {file.stat().st_mode & 0o777 for file in database.parent.glob(f"{database.name}*")} == {0o600}
+    connection.close()
+
+
 def test_steps_are_the_sql_files_in_the_order_of_their_numbers(release: Release) -> None:
     assert schema_steps(release(*"abcdefghijk")) == list("abcdefghijk")
 

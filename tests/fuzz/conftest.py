@@ -201,6 +201,10 @@ def _config(seconds: int) -> SchemathesisConfig:
     )
 
 
+_TRANSPORT = frozenset(("connection", "content-length", "expect", "host", "te", "transfer-encoding", "upgrade"))
+"""Headers of HTTP itself: with nonsense in them the server answers before there is a call to speak of."""
+
+
 @contextlib.contextmanager
 def _hooked(schema: BaseSchema, stage: Stage, outcome: Outcome) -> Iterator[None]:
     """Gives schemathesis's calls their sessions and plausible contents, and counts the answers."""
@@ -221,6 +225,8 @@ def _hooked(schema: BaseSchema, stage: Stage, outcome: Outcome) -> Iterator[None
             header = f"Bearer {stage.token()}"
             handed_out.add(header)
             case.headers["Authorization"] = header
+        for name in [name for name in case.headers if name.lower() in _TRANSPORT]:
+            del case.headers[name]
         if _may_change(case):
             stage.make_plausible(case)
 

@@ -135,8 +135,7 @@ def test_two_processes_that_start_at_the_same_moment_both_find_the_schema(databa
 
 
 def test_a_second_connection_leaves_the_locks_of_the_first_alone(database: Path) -> None:
-    """Opening the file beside SQLite and closing it again would drop them, and another process would think itself
-    alone."""
+    """Opening the file beside SQLite and closing it would drop them; another process would think itself alone."""
     first = connect(database)
     first.execute("CREATE TABLE people (name TEXT)")
     locks = Path("/proc/locks").read_text().count(f":{database.stat().st_ino} ")

@@ -15,7 +15,7 @@ test: check ## everything but the full counts, in at most 12 minutes
 	$(BIN)/python -m pytest -m "not long"
 
 long: check ## everything, with the full counts
-	TELEGRAPH_EXAMPLES=1000 $(BIN)/python -m pytest
+	TELEGRAPH_EXAMPLES=300 $(BIN)/python -m pytest
 
 check: $(READY) ## style, types, direction of imports, generated pages in step
 	$(BIN)/ruff check .

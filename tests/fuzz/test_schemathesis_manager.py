@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.fuzz.conftest import Fuzz, Started
 
 _SECONDS = 45
-_LONG_SECONDS = 600
+_LONG_SECONDS = 180
 
 
 class Person:

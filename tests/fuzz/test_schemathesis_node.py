@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SECONDS = 30
 _SECONDS_NEW = 15
-_LONG_SECONDS = 600
+_LONG_SECONDS = 180
 
 _REGISTERS_AFTER = 500
 """Calls on a new node before its first account: until then every call meets a node that belongs to nobody."""

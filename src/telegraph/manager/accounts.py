@@ -119,10 +119,9 @@ class Accounts:
         """
         shown, password = check_username(request.username), check_password(request.password)
         said = announcement(request.ip, request.port, None, None)
-        own = await self._own_earlier(shown, password, request.request_id)
+        own = await self._before_hashing(shown, password, request)
         if own is not None:
             return own
-        await admit(self._directory, self._settings.registration, request.invite)  # before the costly hash
         account = Account(
             user_id=new_user_id(),
             username=shown,
@@ -137,6 +136,20 @@ class Accounts:
             if own is not None:
                 return own
         raise Conflict
+
+    async def _before_hashing(self, username: str, password: bytes, request: RegisterRequest) -> Account | None:
+        """What an earlier registration with the same id made, if any; else whether this one may begin.
+
+        Who may not register does not learn either which names are taken.
+        """
+        try:
+            own = await self._own_earlier(username, password, request.request_id)
+        except NameTaken:
+            await admit(self._directory, self._settings.registration, request.invite)
+            raise
+        if own is None:
+            await admit(self._directory, self._settings.registration, request.invite)
+        return own
 
     async def _create(self, account: Account, said: Announcement, invite: str | None) -> bool:
         admission = await admit(self._directory, self._settings.registration, invite)

@@ -110,13 +110,24 @@ class Attendance:
                 return None
             known, unchanged = await self.read(user_id)
             record = put_offline(known, self.live.last_seen(user_id))
-            if record is not None:
-                written = await self._directory.commit([unchanged], [Put(unchanged.key, records.encode(record))])
-                if written is None:
-                    return None  # another process wrote; the next look decides anew
-            self.live.leave(user_id)
+            life = self.live.leave(
+                user_id
+            )  # first: a heartbeat from now on waits for the lock and is written after this
+            gone = False
+            try:
+                gone = record is None or await self._store(unchanged, record)
+            finally:
+                if not gone:
+                    self.live.back(
+                        user_id, life
+                    )  # another process wrote, or nothing can be; the next look decides anew
+        if not gone:
+            return None
         log.info("marked_offline", user_id=user_id)
         return known
+
+    async def _store(self, unchanged: Unchanged, record: Presence) -> bool:
+        return await self._directory.commit([unchanged], [Put(unchanged.key, records.encode(record))]) is not None
 
     async def read(self, user_id: str) -> tuple[Presence, Unchanged]:
         """A user's stored presence, and the condition that it has not changed.

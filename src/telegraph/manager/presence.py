@@ -116,9 +116,15 @@ class LiveUsers:
         self.attach(user_id, now)
         return True
 
-    def leave(self, user_id: str) -> None:
-        """The user is not online any more."""
-        self._lives.pop(user_id, None)
+    def leave(self, user_id: str) -> _Life | None:
+        """The user is not online any more; returns what :meth:`back` takes."""
+        return self._lives.pop(user_id, None)
+
+    def back(self, user_id: str, life: _Life | None) -> None:
+        """Undoes :meth:`leave` for a user who was due."""
+        if life is not None:
+            self._lives[user_id] = life
+            self._lives.move_to_end(user_id, last=False)
 
     def last_seen(self, user_id: str) -> str | None:
         """When a user who is online was last heard, RFC 3339; None if that is not known here."""

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from telegraph.directory import records
+from telegraph.directory.memory import MemoryDirectory
 from telegraph.directory.port import Delete
-from telegraph.errors import BadSignature, ForeignSession, IllegalAddress, NotLoggedIn, StaleCounter
+from telegraph.errors import (
+    BadSignature,
+    DirectoryUnavailable,
+    ForeignSession,
+    IllegalAddress,
+    NotLoggedIn,
+    StaleCounter,
+)
 from telegraph.manager.attendance import Attendance, require_own
 from telegraph.manager.locks import UserLocks
 from telegraph.manager.presence import LiveUsers
@@ -17,8 +25,11 @@ from telegraph.node.keys import DeviceKey
 from telegraph.protocol.manager_api import ReconnectRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.unit.manager.conftest import House
 
+    from telegraph.directory.port import Put, Unchanged
     from telegraph.directory.records import Presence
 
 
@@ -178,6 +189,60 @@ async def test_a_session_acts_for_its_own_user_only(house: House) -> None:
     for name in ("bob", "", "alice2", "\ud800"):
         with pytest.raises(ForeignSession):
             require_own(alice, name)
+
+
+class HeldUp(MemoryDirectory):
+    """Once ``hold`` is set, commits are done but not acknowledged until ``release`` is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.holding, self.committed, self.release = False, asyncio.Event(), asyncio.Event()
+
+    async def commit(self, conditions: Sequence[Unchanged], writes: Sequence[Put | Delete]) -> int | None:
+        done = await super().commit(conditions, writes)
+        if self.holding:
+            self.committed.set()
+            await self.release.wait()
+        return done
+
+
+async def test_a_heartbeat_that_comes_while_the_sweep_writes_is_not_lost(make_house: type[House]) -> None:
+    directory = HeldUp()
+    house = make_house(directory=directory)
+    alice = await house.join("alice")
+    house.clock.forward(30)
+    directory.holding = True
+    sweeping = asyncio.create_task(sweep_once(house.attendance, house.clock, ignore))
+    await directory.committed.wait()
+    heartbeat = asyncio.create_task(house.attendance.seen(alice))
+    await asyncio.sleep(0)
+    directory.release.set()
+    await asyncio.gather(sweeping, heartbeat)
+    assert (await house.people.find("alice")).status == "online"
+    assert alice.user_id in house.live
+
+
+class Unwritable(MemoryDirectory):
+    """Refuses to write once ``full``."""
+
+    full = False
+
+    async def commit(self, conditions: Sequence[Unchanged], writes: Sequence[Put | Delete]) -> int | None:
+        if self.full:
+            raise DirectoryUnavailable
+        return await super().commit(conditions, writes)
+
+
+async def test_whom_the_sweep_could_not_write_it_tries_again(make_house: type[House]) -> None:
+    directory = Unwritable()
+    house = make_house(directory=directory)
+    await house.join("alice")
+    house.clock.forward(30)
+    directory.full = True
+    with pytest.raises(DirectoryUnavailable):
+        await sweep_once(house.attendance, house.clock, ignore)
+    directory.full = False
+    assert await sweep_once(house.attendance, house.clock, ignore) == 1
 
 
 async def test_a_user_who_does_not_exist_has_no_presence(house: House) -> None:

@@ -96,3 +96,15 @@ async def test_how_a_manager_registers_is_known_to_other_processes(house: House,
     assert await stored_registration(house.directory) == "open"
     await store_registration(house.directory, registration)
     assert await stored_registration(house.directory) == registration
+
+
+@pytest.mark.parametrize(("registration", "error"), [("closed", RegistrationClosed), ("invite", InviteNeeded)])
+async def test_who_may_not_register_does_not_learn_which_names_are_taken(
+    make_house: type[House], registration: Registration, error: type[Exception]
+) -> None:
+    open_house = make_house()
+    await open_house.register("alice")
+    house = make_house(directory=open_house.directory, registration=registration)
+    for name in ("alice", "bob"):
+        with pytest.raises(error):
+            await house.register(name)

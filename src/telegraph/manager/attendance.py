@@ -112,7 +112,7 @@ class Attendance:
             record = put_offline(known, self.live.last_seen(user_id))
             life = self.live.leave(
                 user_id
-            )  # first: a heartbeat from now on waits for the lock and is written after this
+            )  # first: a heartbeat from now on waits for the lock and is written
             gone = False
             try:
                 gone = record is None or await self._store(unchanged, record)
@@ -120,7 +120,7 @@ class Attendance:
                 if not gone:
                     self.live.back(
                         user_id, life
-                    )  # another process wrote, or nothing can be; the next look decides anew
+                    )  # another process wrote, or nobody can; the next look decides anew
         if not gone:
             return None
         log.info("marked_offline", user_id=user_id)

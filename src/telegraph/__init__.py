@@ -3,8 +3,9 @@
 The public Python API. A bot is a few lines::
 
     async with telegraph.Node("bot-data", manager="https://localhost:8000", ca="ca.pem") as node:
+        events = node.events()  # from here on nothing is missed
         await node.login("bot", password)
-        async for event in node.events():
+        async for event in events:
             if isinstance(event, telegraph.MessageReceived):
                 await node.send(event.message.sender, "I got: " + event.message.text)
 

@@ -1,10 +1,12 @@
 """A manager inside another process: failing starts leave nothing behind, certificates are renewed in time."""
 
 import asyncio
+import contextlib
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import aiohttp
 import pytest
 from cryptography import x509
 from msgspec.structs import replace
@@ -17,6 +19,7 @@ from telegraph.manager.settings import ManagerSettings
 from telegraph.peer.credentials import Credentials
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.identity import MANAGER_ALIAS
+from telegraph.rest import server
 from telegraph.testing.certificates import Organisation
 
 
@@ -93,3 +96,35 @@ async def test_telling_nobody_is_no_error_and_too_many_are_cut_short(monkeypatch
     assert await asyncio.gather(*(task for task in tasks if task is not None)) == [False, False, False]
     assert notifier.tell(Address("127.0.0.1", 1), "u1", "alice", "inactive") is not None
     await notifier.close()
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [b"", b"GET /livez HTTP/1.1\r\nHo", b"POST /login HTTP/1.1\r\nHost: m\r\nContent-Length: 99\r\n\r\n{"],
+)
+async def test_who_does_not_finish_a_request_loses_the_connection(
+    settings: ManagerSettings, monkeypatch: pytest.MonkeyPatch, beginning: bytes
+) -> None:
+    monkeypatch.setattr(server, "REQUEST_WITHIN", 0.1)
+    async with Manager(replace(settings, insecure_http=True)) as manager:
+        reader, writer = await asyncio.open_connection("127.0.0.1", manager.port)
+        writer.write(beginning)
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+
+async def test_an_event_stream_is_no_unfinished_request(
+    settings: ManagerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "REQUEST_WITHIN", 0.1)
+    alice = {"username": "alice", "password": "correct horse", "ip": "10.0.0.1", "port": 8000}
+    async with Manager(replace(settings, insecure_http=True)) as manager, aiohttp.ClientSession(manager.url) as web:
+        await web.post("/register", json=alice)
+        token = (await (await web.post("/login", json=alice)).json())["token"]
+        async with web.ws_connect("/events", headers={"Authorization": f"Bearer {token}"}) as stream:
+            late = asyncio.Event()
+            asyncio.get_running_loop().call_later(0.3, late.set)
+            await late.wait()
+            await stream.send_json({"type": "heartbeat"})
+            assert (await stream.receive_json(timeout=5))["type"] == "heartbeat_received"

@@ -110,17 +110,13 @@ class Attendance:
                 return None
             known, unchanged = await self.read(user_id)
             record = put_offline(known, self.live.last_seen(user_id))
-            life = self.live.leave(
-                user_id
-            )  # first: a heartbeat from now on waits for the lock and is written
+            life = self.live.leave(user_id)  # first: a heartbeat from now on waits for the lock and is written
             gone = False
             try:
                 gone = record is None or await self._store(unchanged, record)
             finally:
                 if not gone:
-                    self.live.back(
-                        user_id, life
-                    )  # another process wrote, or nobody can; the next look decides anew
+                    self.live.back(user_id, life)  # another process wrote, or nobody can; the next look decides anew
         if not gone:
             return None
         log.info("marked_offline", user_id=user_id)

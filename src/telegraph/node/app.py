@@ -36,6 +36,7 @@ from telegraph.node.model import AccountChanged, Contact, Event, Message, Presen
 from telegraph.node.peer_port import PeerPort
 from telegraph.node.peers import Peers
 from telegraph.node.settings import NodeSettings, settings_of
+from telegraph.node.supervision import supervise
 from telegraph.node.trust import Ask
 from telegraph.peer.tls import Credentials, TlsEndpoint
 from telegraph.protocol.addresses import Address, parse_address
@@ -47,6 +48,7 @@ from telegraph.storage.datadir import DataDirectory
 
 log = structlog.get_logger(__name__)
 
+_TIDY_EVERY = 600.0
 _RETRY_FIRST = 0.3
 _RETRY_LAST = 10.0
 """Seconds between attempts to reach a manager."""
@@ -132,10 +134,17 @@ class Node:
         self._broker = Broker(self.database)
         opened.callback(self._broker.close)
         opened.push_async_callback(self._leave)
-        await self.database.write(event_log.forget)
+        upkeep = asyncio.create_task(supervise("upkeep", self._keep_tidy))
+        opened.callback(upkeep.cancel)
         self._key = await accounts.device_key(self.database)
         self._ca = stored_ca(self.settings, self.database)
         await self._join(required=False)
+
+    async def _keep_tidy(self) -> None:
+        """Keeps the event log from growing for ever."""
+        while True:
+            await self.database.write(event_log.forget)
+            await asyncio.sleep(_TIDY_EVERY)
 
     async def close(self) -> None:
         """Stops; everything that was acknowledged is on disk. Those who follow the events come to their end."""

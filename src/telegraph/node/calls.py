@@ -79,9 +79,11 @@ class CallHandler:
         uuid = uuid4().bytes if request.id is None else id_bytes(request.id)
         if uuid is None:
             raise MalformedBody(detail="id is not a UUID")
-        sent_at = _sent_at(request.timestamp)
+        sent_at, now = _sent_at(request.timestamp), time.time_ns() // 1000
         new = await self._node.database.write(
-            lambda connection: streams.receive_outside(connection, contact.id, uuid, request.text, sent_at)
+            lambda connection: streams.receive_outside(
+                connection, contact.id, uuid, request.text, sent_us=sent_at, now_us=now
+            )
         )
         if new:
             self._node.happened(contact.id)

@@ -29,5 +29,10 @@ def next_id(previous: bytes, now_ms: int, rng: Random) -> bytes:
     return _compose(milliseconds, tail >> 62, tail & _RANDOM_B)
 
 
+def earliest_id(now_ms: int) -> bytes:
+    """The smallest id of a moment, for ordering only."""
+    return _compose(now_ms & _MILLISECONDS, 0, 0)
+
+
 def _compose(milliseconds: int, random_a: int, random_b: int) -> bytes:
     return ((milliseconds << 80) | _VERSION | (random_a << 64) | _VARIANT | random_b).to_bytes(16)

@@ -12,7 +12,7 @@ import msgspec
 
 from telegraph.errors import ForgedFrame
 from telegraph.node import event_log
-from telegraph.node.ids import next_id
+from telegraph.node.ids import earliest_id, next_id
 from telegraph.node.order import judge, place
 from telegraph.protocol.frames import MessageFrame, Refuse
 
@@ -216,10 +216,13 @@ def _store(connection: sqlite3.Connection, contact: int, frame: MessageFrame, ha
     event_log.log_message(connection, contact, row)
 
 
-def receive_outside(connection: sqlite3.Connection, contact: int, uuid: bytes, text: str, now_us: int) -> bool:
+def receive_outside(
+    connection: sqlite3.Connection, contact: int, uuid: bytes, text: str, *, sent_us: int, now_us: int
+) -> bool:
     """A message that came by the report's REST call, without a number; False if its id was stored before.
 
-    It is shown after everything that was there when it came.
+    It is shown after everything that was there when it came: its place comes from this end's clock and the streams, not
+    from an id that its sender chose. ``sent_us`` is for show.
 
     Raises:
         ForgedFrame: the id is that of another message.
@@ -238,11 +241,11 @@ def receive_outside(connection: sqlite3.Connection, contact: int, uuid: bytes, t
         stream=have.stream,
         seq=None,
         seen=0,
-        ord=max(uuid, have.in_ord, have.out_ord),
+        ord=max(earliest_id(now_us // 1000), have.in_ord, have.out_ord),
         depth=have.in_seq + have.out_seq + 1,
         kind="text",
         text=text,
-        sent_at=now_us,
+        sent_at=sent_us,
         settled="delivered",
     )
     event_log.log_message(connection, contact, row)
@@ -298,6 +301,12 @@ def waiting(connection: sqlite3.Connection) -> list[int]:
 
 
 # --- a new device key: new streams ---
+
+
+def is_of_device(connection: sqlite3.Connection, contact: int, key: bytes) -> bool:
+    """Whether this is still the contact's device, whose streams are the current ones."""
+    row = connection.execute("SELECT device_key FROM contacts WHERE id = ?", (contact,)).fetchone()
+    return row is not None and row[0] == key
 
 
 def change_key(connection: sqlite3.Connection, contact: int, key: bytes) -> None:

@@ -6,7 +6,9 @@ and acknowledges those of the other after the commit that makes them durable, ne
 """
 
 import asyncio
-from typing import Protocol
+import sqlite3
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -33,6 +35,8 @@ from telegraph.protocol.identity import Holder
 from telegraph.protocol.version import PEER_PROTOCOL
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 _GREETING_TIMEOUT = 3.0
 
@@ -191,7 +195,7 @@ async def _take(messages: list[MessageFrame], open_link: OpenLink, around: Surro
             raise ForgedFrame(detail="a message names another sender or recipient")
         if not message.text:
             raise MalformedBody(detail="a message is empty")
-    taken = await around.database.write(lambda connection: streams.receive(connection, contact.id, messages))
+    taken = await _write(open_link, around, lambda connection, row: streams.receive(connection, row, messages))
     open_link.answer(Stored(taken.received))
     if taken.refusal is not None:
         open_link.answer(taken.refusal)
@@ -208,17 +212,33 @@ def _go_back(open_link: OpenLink, expected: int, first_waiting: int | None) -> N
         open_link.refused = True
 
 
+async def _write(open_link: OpenLink, around: Surroundings, job: Callable[[sqlite3.Connection, int], T]) -> T:
+    """Runs a job about the link's streams.
+
+    Raises:
+        LinkClosed: the contact has another device by now, and the numbers on this link mean nothing any more.
+    """
+    contact, key = open_link.contact, open_link.link.remote.key
+
+    def checked(connection: sqlite3.Connection) -> T:
+        if not streams.is_of_device(connection, contact, key):
+            raise LinkClosed
+        return job(connection, contact)
+
+    return await around.database.write(checked)
+
+
 async def _handle_one(frame: Frame, open_link: OpenLink, around: Surroundings) -> None:
-    write, contact = around.database.write, open_link.contact
+    contact = open_link.contact
     match frame:
         case Stored(seq):
-            await write(lambda connection: streams.stored_by_peer(connection, contact, seq))
+            await _write(open_link, around, lambda connection, row: streams.stored_by_peer(connection, row, seq))
             open_link.acknowledged = max(open_link.acknowledged, min(seq, open_link.sent))
         case Read(seq):
-            await write(lambda connection: streams.read_by_peer(connection, contact, seq))
+            await _write(open_link, around, lambda connection, row: streams.read_by_peer(connection, row, seq))
             open_link.answer(ReadStored(seq))
         case ReadStored(seq):
-            await write(lambda connection: streams.receipt_told(connection, contact, seq))
+            await _write(open_link, around, lambda connection, row: streams.receipt_told(connection, row, seq))
         case Refuse(error="sequence_gap", expected=expected):
             _go_back(open_link, expected, streams.first_waiting(around.database.reader, contact))
         case Refuse(error=error) | ErrorFrame(error=error):

@@ -19,6 +19,7 @@ from telegraph.peer.port import Call, Link, LinkClosed, OnCall, OnLink, Reply, U
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.frames import MAX_FRAME_BYTES
 from telegraph.protocol.identity import Holder
+from telegraph.tracing import code_path
 
 log = structlog.get_logger(__name__)
 
@@ -230,8 +231,9 @@ class MemoryEndpoint:
             await self._on_link(link)
         except LinkClosed:
             pass
-        except Exception:
-            log.exception("link_failed")
+        except Exception as error:  # noqa: BLE001 - the endpoint goes on, whatever it was
+            kind, at = type(error).__name__, code_path(error)
+            log.error("link_failed", kind=kind, at=at)  # noqa: TRY400 - no values in logs
         finally:
             await link.close()
 

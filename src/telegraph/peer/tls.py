@@ -30,6 +30,7 @@ from telegraph.protocol.addresses import Address
 from telegraph.protocol.identity import Holder
 
 __all__ = ["Credentials", "TlsEndpoint"]
+from telegraph.tracing import code_path
 
 log = structlog.get_logger(__name__)
 
@@ -140,8 +141,9 @@ class TlsEndpoint:
             return await self._answer(request, language)
         except TelegraphError as error:
             return _response(refusal(error, language), error)
-        except Exception:
-            log.exception("call_failed", path=request.path)
+        except Exception as error:  # noqa: BLE001 - the server goes on, whatever it was
+            kind, at = type(error).__name__, code_path(error)
+            log.error("call_failed", path=request.path, kind=kind, at=at)  # noqa: TRY400 - no values in logs
             return _response(refusal(TelegraphError(), language))
 
     async def _answer(self, request: web.BaseRequest, language: str) -> web.StreamResponse:
@@ -194,8 +196,9 @@ class TlsEndpoint:
             await self._on_link(link)
         except LinkClosed:
             pass
-        except Exception:
-            log.exception("link_failed")
+        except Exception as error:  # noqa: BLE001 - the endpoint goes on, whatever it was
+            kind, at = type(error).__name__, code_path(error)
+            log.error("link_failed", kind=kind, at=at)  # noqa: TRY400 - no values in logs
         finally:
             await link.close()
 

@@ -7,7 +7,9 @@ import ssl
 from collections.abc import Iterator
 from typing import Any, Final
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from telegraph.protocol.manager_events import MAX_EVENT_BYTES
 
@@ -17,6 +19,45 @@ _GRACE: Final = 1
 _PING_EVERY: Final = 5.0
 
 
+REQUEST_WITHIN: Final = 20.0
+"""Seconds in which a request must have arrived whole, from the connection's beginning or the answer before it."""
+
+
+class _Punctual(H11Protocol):
+    """uvicorn's HTTP/1.1, which alone would wait for ever: whoever says nothing would hold a file descriptor each."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        self._expect_request()
+        super().on_response_complete()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._expect_nothing()  # an event stream has pings of its own
+        super().handle_websocket_upgrade(event)
+
+    def _expect_request(self) -> None:
+        self._expect_nothing()
+        self._deadline = self.loop.call_later(REQUEST_WITHIN, self._too_late)
+
+    def _expect_nothing(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_late(self) -> None:
+        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):  # else it is our answer that takes so long
+            self.transport.abort()
+
+
 class Server(uvicorn.Server):
     """Serves one application on one socket."""
 
@@ -24,7 +65,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 application,
-                http="auto",
+                http=_Punctual,
                 ws="websockets-sansio",
                 ws_max_size=MAX_EVENT_BYTES,
                 ws_per_message_deflate=False,

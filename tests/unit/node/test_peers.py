@@ -321,3 +321,19 @@ async def test_one_who_asks_and_never_reads_the_answers_is_cut_off(
         await asyncio.wait_for(ask_for_ever(), 10)
 
     assert bob.shown(mallory) == []
+
+
+async def test_a_link_to_a_device_that_was_replaced_changes_nothing_any_more(
+    town: Town, bob_and_mallory: tuple[Person, Person]
+) -> None:
+    bob, mallory = bob_and_mallory
+    talk = await Mallory.dial(town, bob)
+    await talk.hear()
+    contact = await bob.know(mallory)
+    await bob.db.write(lambda db: streams.change_key(db, contact.id, b"n" * 32))
+
+    await talk.say(talk.message())
+
+    with pytest.raises(LinkClosed):
+        await talk.hear()
+    assert bob.shown(mallory) == []

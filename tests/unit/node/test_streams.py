@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telegraph.errors import ForgedFrame
 from telegraph.node import event_log, history, streams
+from telegraph.node.ids import next_id
 from telegraph.node.model import Message, MessageReceived, MessageSent, StateChanged
 from telegraph.protocol.frames import MessageFrame
 from telegraph.storage.schema import migrate
@@ -167,8 +169,8 @@ def test_a_message_that_lands_above_what_was_read_is_marked_late(db: sqlite3.Con
 def test_a_message_by_the_reports_call_is_shown_after_what_was_there(db: sqlite3.Connection) -> None:
     write(db, "one")
 
-    assert streams.receive_outside(db, BOB, (1).to_bytes(16), "by POST", NOW)
-    assert not streams.receive_outside(db, BOB, (1).to_bytes(16), "by POST", NOW)
+    assert streams.receive_outside(db, BOB, (1).to_bytes(16), "by POST", sent_us=NOW, now_us=NOW)
+    assert not streams.receive_outside(db, BOB, (1).to_bytes(16), "by POST", sent_us=NOW, now_us=NOW)
 
     assert [message.text for message in conversation(db)] == ["one", "by POST"]
     assert [message.text for message in history.unread(db, ME)] == ["by POST"]
@@ -176,14 +178,24 @@ def test_a_message_by_the_reports_call_is_shown_after_what_was_there(db: sqlite3
     assert states(db)[1] == "read"
 
 
+def test_an_id_from_the_far_future_makes_nothing_after_it_late(db: sqlite3.Connection) -> None:
+    streams.receive_outside(db, BOB, b"\xff" * 16, "by POST", sent_us=NOW, now_us=NOW)
+    streams.read_here(db, BOB)
+
+    later = next_id(b"", NOW // 1000 + 1, Random(1))
+    streams.receive(db, BOB, [msgspec.structs.replace(from_bob(1, text="later"), id=later)])
+
+    assert [(message.text, message.late) for message in conversation(db)] == [("by POST", False), ("later", False)]
+
+
 def test_an_id_that_belongs_to_another_message_is_not_acknowledged(db: sqlite3.Connection) -> None:
     write(db, "mine")
     (own,) = db.execute("SELECT uuid FROM messages").fetchone()
-    streams.receive_outside(db, BOB, (1).to_bytes(16), "first", NOW)
+    streams.receive_outside(db, BOB, (1).to_bytes(16), "first", sent_us=NOW, now_us=NOW)
 
     for taken in (own, (1).to_bytes(16)):
         with pytest.raises(ForgedFrame):
-            streams.receive_outside(db, BOB, taken, "second", NOW)
+            streams.receive_outside(db, BOB, taken, "second", sent_us=NOW, now_us=NOW)
 
     assert [message.text for message in conversation(db)] == ["mine", "first"]
 

@@ -104,6 +104,20 @@ def test_weak_passwords_hashes_are_refused_outside_of_tests(tmp_path: Path) -> N
     refused(telegraph("manager", "run", "--data", tmp_path, "--bcrypt-cost", "4"), "TELEGRAPH_TESTING")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--certificate-days", "nan"),
+        ("--certificate-days", "1e12"),
+        ("--certificate-days", "999999999"),
+        ("--offline-after", "inf"),
+        ("--heartbeat-interval", "nan"),
+    ],
+)
+def test_times_that_nobody_can_count_are_refused(tmp_path: Path, options: tuple[str, str]) -> None:
+    refused(telegraph("manager", "run", "--data", tmp_path, "--port", "0", "--udp-port", "0", *options))
+
+
 def test_an_unknown_ca_is_shown_and_not_trusted_where_nobody_can_be_asked(home: RealTelegraph, tmp_path: Path) -> None:
     finished = node(tmp_path, "--manager", home.url)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from telegraph.cli.running import run_until_stopped
-from telegraph.errors import DataUnreadable
+from telegraph.errors import CannotStart, DataUnreadable
 from telegraph.protocol.invites import Invite, check_manager_url
 
 if TYPE_CHECKING:
@@ -90,7 +90,11 @@ def run(**options: Any) -> None:
 def _settings(certificate_days: float, **options: Any) -> "ManagerSettings":
     from telegraph.manager.settings import ManagerSettings
 
-    return ManagerSettings(certificate_lifetime=timedelta(days=certificate_days), **options)
+    try:
+        lifetime = timedelta(days=certificate_days)
+    except (ValueError, OverflowError):
+        raise CannotStart(detail="--certificate-days is no number of days") from None
+    return ManagerSettings(certificate_lifetime=lifetime, **options)
 
 
 async def _serve(settings: "ManagerSettings", stop: asyncio.Event) -> None:

@@ -1,14 +1,19 @@
 """What can be set about a manager."""
 
 import ipaddress
+import math
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from telegraph.errors import CannotStart, InsecureOffLoopback
 from telegraph.manager.invites import Registration
 from telegraph.manager.passwords import DEFAULT_COST, check_cost
+
+_LONGEST_LIFETIME: Final = timedelta(days=3653)
+"""The CA's own; a date beyond the year 9999 could not be computed with."""
 
 
 class ManagerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,10 +62,10 @@ class ManagerSettings(msgspec.Struct, frozen=True, kw_only=True):
         check_cost(self.bcrypt_cost)
         if self.insecure_http and not is_loopback(self.host):
             raise InsecureOffLoopback
-        if not 0 < self.heartbeat_interval < self.offline_after:
+        if not 0 < self.heartbeat_interval < self.offline_after < math.inf:
             raise CannotStart(detail="--offline-after must be longer than --heartbeat-interval, and both above 0")
-        if self.certificate_lifetime < timedelta(minutes=1):
-            raise CannotStart(detail="certificates must live for a minute at least")
+        if not timedelta(minutes=1) <= self.certificate_lifetime <= _LONGEST_LIFETIME:
+            raise CannotStart(detail="certificates must live for a minute at least and ten years at most")
 
 
 def is_loopback(host: str) -> bool:

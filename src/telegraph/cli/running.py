@@ -1,8 +1,10 @@
 """Running a daemon in the foreground until a signal stops it."""
 
 import asyncio
+import contextlib
 import logging
 import os
+import resource
 import signal
 from collections.abc import Awaitable, Callable
 
@@ -13,7 +15,18 @@ import uvloop
 def run_until_stopped(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     """Runs ``serve`` on uvloop; SIGTERM and SIGINT set the event that it is given."""
     configure_logging()
+    allow_many_connections()
     uvloop.run(_run(serve))
+
+
+def allow_many_connections() -> None:
+    """Takes all file descriptors that this process may have; each connection is one, and 1024 is the usual default.
+
+    The low default is there for programs that call select(), which uvloop does not.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # then it stays as it was
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _run(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:

@@ -21,7 +21,7 @@ from urllib.parse import quote
 import msgspec
 
 from telegraph.protocol.manager_api import Status
-from telegraph.protocol.names import name_key
+from telegraph.protocol.names import MAX_NAME_LENGTH, name_key
 
 ACCOUNTS: Final = "account/"
 NAMES: Final = "name/"
@@ -29,6 +29,9 @@ SESSIONS: Final = "session/"
 PRESENCES: Final = "presence/"
 INVITES: Final = "invite/"
 REGISTRATION: Final = "setting/registration"
+
+_LONGEST: Final = 4 * MAX_NAME_LENGTH
+"""Characters of a text that could still be a name once it is normalised; the bodies of the API allow as many."""
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -106,8 +109,11 @@ def name_record_key(username: str) -> str:
     """Where the claim of a name is stored, the same for all names that are the same.
 
     Percent-encoding works character by character, so a name's beginning gives the beginning of its key. A lone
-    surrogate, which JSON can carry, gives a key that no legal name has.
+    surrogate, which JSON can carry, gives a key that no legal name has, and so does what is far too long: the time that
+    normalising takes grows with the square of the number of combining marks.
     """
+    if len(username) > _LONGEST:
+        return NAMES + "%"  # no percent-encoding ends so
     return NAMES + quote(name_key(username), safe="", errors="surrogatepass")
 
 

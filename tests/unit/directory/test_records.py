@@ -79,3 +79,9 @@ def test_a_users_sessions_lie_below_one_prefix() -> None:
     assert not records.session_key("u10", "ff").startswith(records.sessions_of("u1"))
     assert records.account_key("u1") == "account/u1"
     assert records.presence_key("u1") == "presence/u1"
+
+
+def test_what_is_far_too_long_for_a_name_is_not_normalised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "name_key", lambda _name: pytest.fail("it was normalised"))
+    key = records.name_record_key("a" + "\u0301\u0316" * 5000)
+    assert key not in {records.NAMES, records.NAMES + "a"}

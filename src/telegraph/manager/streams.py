@@ -33,6 +33,11 @@ class Stream:
         self._changed = asyncio.Event()
         self._closing = False
 
+    @property
+    def closing(self) -> bool:
+        """Whether it has ended, though its consumer may not have read that yet."""
+        return self._closing
+
     async def answer(self, event: FromManager) -> None:
         """Queues an answer; waits while the consumer has much to read."""
         await self.room()

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from telegraph.manager.api.application import Application
+from telegraph.manager.api.events import _Conversation
 from telegraph.manager.feed import Feed
 from telegraph.protocol.manager_events import MAX_WATCHED, SessionEnded
 
@@ -192,3 +193,26 @@ async def test_a_slow_consumer_is_closed_and_asked_to_try_again(core: Core, hous
         while (message := await socket.hear())["type"] != "websocket.close":
             assert message["type"] == "user"
         assert message["code"] == 1013
+
+
+async def test_a_heartbeat_after_the_session_ended_is_no_sign_of_life_though_nobody_reads_that(
+    core: Core, house: House
+) -> None:
+    alice = await house.join("alice")
+    stream, said = core.hub.open(alice), asyncio.Queue[Any]()
+    held_up = asyncio.Event()
+
+    async def send(_message: Any) -> None:
+        held_up.set()
+        await asyncio.Event().wait()
+
+    talking = asyncio.create_task(_Conversation(core, stream, "en").hold(said.get, send))
+    await house.log_in("alice")  # elsewhere, so that she stays online
+    core.hub.end(alice.token_hash, SessionEnded("logged_out"))
+    await held_up.wait()
+    house.clock.forward(29)
+    said.put_nowait({"type": "websocket.receive", "text": '{"type":"heartbeat"}'})
+    said.put_nowait({"type": "websocket.disconnect"})
+    await talking
+    house.clock.forward(1)
+    assert house.live.due(house.clock()) == [alice.user_id]

@@ -101,6 +101,8 @@ class _Conversation:
             message: Any = await receive()
             if message["type"] == "websocket.disconnect":
                 return
+            if self._stream.closing:  # a heartbeat of an ended session is no sign of life
+                continue
             try:
                 await self._take(_decode(message))
             except NotLoggedIn:

@@ -71,6 +71,8 @@ class ManagerSettings(msgspec.Struct, frozen=True, kw_only=True):
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine's loopback."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ip = ipaddress.ip_address(host)
     except ValueError:
         return host == "localhost"
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return (mapped or ip).is_loopback  # a socket on :: shows 127.0.0.1 as ::ffff:127.0.0.1

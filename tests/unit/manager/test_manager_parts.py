@@ -209,3 +209,8 @@ def test_a_taken_port_is_said_with_the_option_that_helps(kind: socket.SocketKind
 def test_a_host_that_is_not_this_machine_is_said_so(host: str) -> None:
     with pytest.raises(CannotStart):
         bind(socket.SOCK_STREAM, host, 0, "--port")
+
+
+def test_a_caller_from_this_machine_is_known_on_a_socket_for_both_kinds_of_addresses() -> None:
+    assert is_loopback("::ffff:127.0.0.1")
+    assert not is_loopback("::ffff:192.0.2.1")

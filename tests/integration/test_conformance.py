@@ -5,6 +5,7 @@ values that stand for its ``$types`` and ``<placeholders>``. A row that nobody p
 """
 
 import asyncio
+import contextlib
 import json
 import re
 import signal
@@ -294,7 +295,8 @@ class Tidy(aiohttp.TCPConnector):
     async def tidy(self) -> None:
         for transport in self._ever:
             assert isinstance(transport, asyncio.WriteTransport)
-            transport.abort()
+            with contextlib.suppress(AttributeError):  # Python 3.11.2 (Debian 12): one that is closed cannot be aborted
+                transport.abort()
         await asyncio.sleep(0)  # asyncio closes a socket one step after it was told to
 
 

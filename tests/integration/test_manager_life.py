@@ -314,8 +314,8 @@ async def test_a_manager_lives_inside_another_process(tmp_path: Path, monkeypatc
         assert manager.url == f"https://127.0.0.1:{manager.port}"
         assert manager.udp_port
         tls = ssl.create_default_context(cafile=manager.ca_path)
-        async with httpx.AsyncClient(base_url=manager.url, verify=tls) as web:
-            assert (await web.post("/register", json=account("alice"))).status_code == 201
+        with httpx.Client(base_url=manager.url, verify=tls) as web:
+            assert (await asyncio.to_thread(web.post, "/register", json=account("alice"))).status_code == 201
         waiting = asyncio.create_task(manager.serve_forever())
         await asyncio.sleep(0)
         assert not waiting.done()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from telegraph.manager.api.application import Application
 from telegraph.manager.api.events import _Conversation
@@ -29,11 +30,17 @@ class Socket:
         self._core = core
         self._to_manager: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.from_manager: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.refuses = False
+
+    async def _take(self, message: dict[str, Any]) -> None:
+        self.from_manager.put_nowait(message)
+        if self.refuses:
+            raise RuntimeError("Unexpected ASGI message 'websocket.send', after sending 'websocket.close'.")
 
     async def __aenter__(self) -> Self:
         self._to_manager.put_nowait({"type": "websocket.connect"})
         application = Application(self._core)
-        self.task = asyncio.create_task(application(self._scope, self._to_manager.get, self.from_manager.put))
+        self.task = asyncio.create_task(application(self._scope, self._to_manager.get, self._take))
         self.opening = await asyncio.wait_for(self.from_manager.get(), 5)
         return self
 
@@ -216,3 +223,15 @@ async def test_a_heartbeat_after_the_session_ended_is_no_sign_of_life_though_nob
     await talking
     house.clock.forward(1)
     assert house.live.due(house.clock()) == [alice.user_id]
+
+
+async def test_a_stream_that_the_server_closed_itself_ends_without_a_complaint(core: Core, house: House) -> None:
+    """Uvicorn closes a stream on which something came that is no frame; what is sent after that is a RuntimeError."""
+    async with Socket(core, await token_of(house, "alice")) as socket:
+        socket.refuses = True
+        with capture_logs() as logs:
+            socket.say({"type": "heartbeat"})
+            await asyncio.wait_for(socket.task, 5)
+
+    assert [entry for entry in logs if entry["event"] == "stream_failed"] == []
+    assert len(core.hub) == 0

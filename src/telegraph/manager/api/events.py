@@ -70,6 +70,19 @@ class Events:
         return caller
 
 
+async def _say(send: Send, message: Any) -> None:
+    """Sends on a stream.
+
+    Raises:
+        ConnectionResetError: it is over. uvicorn, which closes a stream itself if what came on it is no WebSocket
+            frame, says so by a RuntimeError.
+    """
+    try:
+        await send(message)
+    except RuntimeError as problem:
+        raise ConnectionResetError from problem
+
+
 class _Conversation:
     """What is said on one stream."""
 
@@ -92,9 +105,9 @@ class _Conversation:
 
     async def _speak(self, send: Send) -> None:
         while (event := await self._stream.next()) is not None:
-            await send(_text(encode_event(event).decode()))
+            await _say(send, _text(encode_event(event).decode()))
         code = _TRY_AGAIN if self._stream.too_slow else _NORMAL
-        await send({"type": "websocket.close", "code": code, "reason": ""})
+        await _say(send, {"type": "websocket.close", "code": code, "reason": ""})
 
     async def _hear(self, receive: Receive) -> None:
         while True:

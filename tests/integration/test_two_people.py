@@ -1,5 +1,7 @@
 """alice and bob on real processes: a manager, two nodes, the command line, and what a crash leaves."""
 
+import time
+
 import pytest
 
 from telegraph.testing.processes import RealTelegraph, start_manager
@@ -34,6 +36,28 @@ def test_a_message_to_somebody_who_is_away_waits_and_goes_out_at_their_return(or
     org.start("bob")
     org.eventually(lambda: org.states("alice", "bob") == ["delivered", "delivered"])
     assert [message["text"] for message in org.ask("bob", "history", "alice")] == ["first", "are you there?"]
+
+
+@pytest.mark.parametrize("crash", [True, False])
+def test_what_waits_goes_out_within_a_second_of_their_return(org: RealTelegraph, crash: bool) -> None:
+    """The manager does not know yet that bob crashed: his return is news by his new address, not by his status."""
+    org.join("alice")
+    org.join("bob")
+    org.post("alice", "/messages", to="bob", text="first")
+    org.eventually(lambda: org.get("alice", "/status")["pending"] == 0)
+    if crash:
+        org.nodes["bob"].kill()
+    else:
+        assert org.nodes["bob"].stop() == 0
+    for number in range(20):
+        org.post("alice", "/messages", to="bob", text=f"while you were away {number}")
+
+    org.start("bob")
+    returned = time.monotonic()
+    org.eventually(lambda: org.get("alice", "/status")["pending"] == 0)
+
+    assert time.monotonic() - returned < 1.0
+    assert len(org.get("bob", "/conversations/alice/messages")["messages"]) == 21
 
 
 def test_people_who_know_each_other_chat_on_while_the_manager_is_away(org: RealTelegraph) -> None:

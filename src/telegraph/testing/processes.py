@@ -199,6 +199,14 @@ class RealTelegraph:
         with urllib.request.urlopen(request, timeout=COMMAND_WITHIN) as answer:  # noqa: S310 - our own node
             return json.load(answer)
 
+    def get(self, name: str, path: str) -> Any:
+        """One GET of somebody's local API, which must succeed: the answer."""
+        request = urllib.request.Request(  # noqa: S310 - our own node
+            f"{self.api(name)}/api/v1{path}", headers={"Authorization": f"Bearer {self.token(name)}"}
+        )
+        with urllib.request.urlopen(request, timeout=COMMAND_WITHIN) as answer:  # noqa: S310 - our own node
+            return json.load(answer)
+
     def states(self, name: str, other: str) -> list[str]:
         """The states of all messages of a conversation, in order."""
         return [message["state"] for message in self.ask(name, "history", other)]

@@ -36,7 +36,6 @@ from telegraph.node.model import AccountChanged, Contact, Event, Message, Presen
 from telegraph.node.peer_port import PeerPort
 from telegraph.node.peers import Peers
 from telegraph.node.settings import NodeSettings, settings_of
-from telegraph.node.supervision import supervise
 from telegraph.node.trust import Ask
 from telegraph.peer.tls import Credentials, TlsEndpoint
 from telegraph.protocol.addresses import Address, parse_address
@@ -45,6 +44,7 @@ from telegraph.protocol.manager_api import User
 from telegraph.protocol.names import name_key
 from telegraph.protocol.node_api import AccountState
 from telegraph.storage.datadir import DataDirectory
+from telegraph.supervision import supervise
 
 log = structlog.get_logger(__name__)
 

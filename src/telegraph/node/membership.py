@@ -27,7 +27,6 @@ from telegraph.node.keys import DeviceKey
 from telegraph.node.local_address import address_towards
 from telegraph.node.manager_link import ManagerLink
 from telegraph.node.renewal import renewal_due
-from telegraph.node.supervision import supervise
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.frames import SignedAddress
 from telegraph.protocol.manager_api import (
@@ -47,6 +46,7 @@ from telegraph.protocol.manager_api import (
 )
 from telegraph.protocol.manager_events import UserChanged
 from telegraph.protocol.names import check_password, check_username, name_key
+from telegraph.supervision import supervise
 
 log = structlog.get_logger(__name__)
 

@@ -16,12 +16,12 @@ from telegraph.node.database import Database
 from telegraph.node.links import LinkTable, OpenLink
 from telegraph.node.model import Contact
 from telegraph.node.streams import waiting
-from telegraph.node.supervision import supervise
 from telegraph.node.talk import answer_greeting, greet, listen
 from telegraph.peer.port import Endpoint, Link, LinkClosed, Unreachable
 from telegraph.protocol.frames import SignedAddress
 from telegraph.protocol.identity import Holder
 from telegraph.protocol.manager_api import User
+from telegraph.supervision import supervise
 
 log = structlog.get_logger(__name__)
 

@@ -1,7 +1,6 @@
 """Listening sockets, bound before anything else so that a taken port is said at once."""
 
 import errno
-import ipaddress
 import socket
 
 from telegraph.errors import CannotStart, PortTaken
@@ -63,11 +62,3 @@ def listen(host: str, port: int | None, default: int, option: str) -> socket.soc
             port = 0
         else:
             return listening
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine's loopback."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -18,7 +18,7 @@ Counter = Annotated[int, Meta(ge=0, le=2**62)]
 Status = Literal["online", "offline"]
 
 
-class RegisterRequest(msgspec.Struct, forbid_unknown_fields=False):
+class RegisterRequest(msgspec.Struct):
     """``POST /register``. A call that is repeated with the same random ``request_id`` succeeds again."""
 
     username: Username

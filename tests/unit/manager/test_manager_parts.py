@@ -11,8 +11,9 @@ import pytest
 from cryptography import x509
 from msgspec.structs import replace
 
+from telegraph import supervision
 from telegraph.errors import CannotStart, CaUnreadable, DataUnreadable, InsecureOffLoopback, PortTaken, TestingOnly
-from telegraph.manager import background, places
+from telegraph.manager import places
 from telegraph.manager.background import keep_running
 from telegraph.manager.ca import CertificateAuthority
 from telegraph.manager.metrics import Metrics
@@ -133,7 +134,7 @@ def test_the_managers_id_is_made_once(tmp_path: Path) -> None:
 async def test_a_background_task_outlives_its_mistakes_and_tells_no_secrets(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(background, "_AGAIN_AFTER", 0.0)
+    monkeypatch.setattr(supervision, "_AGAIN_AFTER", 0.0)
     third = asyncio.Event()
     calls = 0
 

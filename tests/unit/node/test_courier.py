@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from town import Mallory, Person, Town, until
 
+from telegraph import supervision
 from telegraph.errors import DataUnreadable, ManagerAway
-from telegraph.node import peers, streams, supervision
+from telegraph.node import peers, streams
 from telegraph.node.backoff import Backoff
 from telegraph.node.model import Contact
 from telegraph.protocol.addresses import Address

@@ -3,8 +3,8 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from telegraph.node import supervision
-from telegraph.node.supervision import supervise
+from telegraph import supervision
+from telegraph.supervision import supervise
 
 
 async def test_work_that_fails_is_begun_again_and_told_without_its_values(monkeypatch: pytest.MonkeyPatch) -> None:

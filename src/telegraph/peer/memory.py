@@ -2,6 +2,7 @@
 
 It keeps what the port promises: a link never reorders, repeats or loses a message in its middle. Faults break links
 (losing what is in flight), hold them up, or refuse dials. With one seed and one order of calls the same things happen.
+Only :meth:`MemoryNetwork.be_dishonest` breaks the promise on purpose, to show that nodes do not lean on it.
 """
 
 import asyncio
@@ -52,7 +53,7 @@ class LoopClock:
 
 
 class Counters(msgspec.Struct):
-    """What has happened so far. ``sent`` = ``delivered`` + ``lost`` + what is in flight."""
+    """What has happened so far. ``sent`` + ``repeated`` = ``delivered`` + ``lost`` + what is in flight."""
 
     dials: int = 0
     refused: int = 0
@@ -60,6 +61,20 @@ class Counters(msgspec.Struct):
     sent: int = 0
     delivered: int = 0
     lost: int = 0
+    repeated: int = 0
+    overtaken: int = 0
+
+
+class Dishonesty(msgspec.Struct, frozen=True):
+    """What no TCP connection does: the chances that one message comes twice, is overtaken, or is lost in the middle.
+
+    One that is overtaken comes ``late`` seconds after its time, unless its link is gone by then.
+    """
+
+    repeat: float = 0.0
+    overtake: float = 0.0
+    lose: float = 0.0
+    late: float = 0.05
 
 
 class MemoryNetwork:
@@ -73,6 +88,7 @@ class MemoryNetwork:
         self.latency = 0.0
         self._rng = Random(seed)  # noqa: S311 - repeatable faults, no keys
         self._chance = 0.0
+        self._dishonesty = Dishonesty()
         self._cuts: set[tuple[Address, Address]] = set()
         self._endpoints: dict[Address, MemoryEndpoint] = {}
         self._wires: dict[Wire, None] = {}  # in the order of their making, so that a seed repeats
@@ -91,6 +107,10 @@ class MemoryNetwork:
         """From now on, each message is under way for so long."""
         self.latency = seconds
 
+    def be_dishonest(self, dishonesty: Dishonesty) -> None:
+        """From now on, links break the port's promise: see :class:`Dishonesty`."""
+        self._dishonesty = dishonesty
+
     def cut(self, one: Address, other: Address, *, one_way: bool = False) -> None:
         """Nothing passes from one to the other any more, nor back unless ``one_way``.
 
@@ -104,8 +124,8 @@ class MemoryNetwork:
             wire.weather()
 
     def recover(self) -> None:
-        """Ends every fault: no drops, no cuts, no delay for what is sent from now on."""
-        self._chance, self.latency = 0.0, 0.0
+        """Ends every fault: no drops, no cuts, no delay, no dishonesty for what is sent from now on."""
+        self._chance, self.latency, self._dishonesty = 0.0, 0.0, Dishonesty()
         self._cuts.clear()
         for wire in self._wires:
             wire.weather()
@@ -130,7 +150,20 @@ class MemoryNetwork:
 
     def unlucky(self) -> bool:
         """Whether this message is the one that breaks its link."""
-        return self._chance > 0 and self._rng.random() < self._chance
+        return self._happens(self._chance)
+
+    def fate(self) -> tuple[int, float]:
+        """How often this message goes on its way, and how many seconds it is overtaken by those after it."""
+        lies = self._dishonesty
+        copies = 0 if self._happens(lies.lose) else 2 if self._happens(lies.repeat) else 1
+        self.counters.lost += copies == 0
+        self.counters.repeated += copies > 1
+        late = lies.late if copies and self._happens(lies.overtake) else 0.0
+        self.counters.overtaken += late > 0
+        return copies, late
+
+    def _happens(self, chance: float) -> bool:
+        return chance > 0 and self._rng.random() < chance
 
     def attach(self, endpoint: "MemoryEndpoint") -> None:
         """The endpoint can be reached now."""
@@ -347,17 +380,38 @@ class _Lane:
         self._target = target
         self._flight = Inbox(MAX_FRAME_BYTES)
         self._due: deque[float] = deque()
+        self._overtaken: set[asyncio.Task[None]] = set()
         self._passes = asyncio.Event()
         self.weather()
         self._carrier = asyncio.create_task(self._carry())
 
     async def send(self, data: bytes) -> None:
+        copies, late = self._network.fate()
+        for _ in range(copies):
+            if late:
+                self._overtake(data, late)
+            else:
+                await self._put(data)
+
+    async def _put(self, data: bytes) -> None:
         try:
             await self._flight.put(data)
         except LinkClosed:
             self._network.counters.lost += 1
             raise
         self._due.append(self._network.clock.time() + self._network.latency)
+
+    def _overtake(self, data: bytes, late: float) -> None:
+        """Sends it later: what is sent meanwhile comes first."""
+
+        async def wait() -> None:
+            await self._network.clock.sleep(late)
+            with contextlib.suppress(LinkClosed):
+                await self._put(data)
+
+        task = asyncio.create_task(wait())
+        self._overtaken.add(task)
+        task.add_done_callback(self._overtaken.discard)
 
     def weather(self) -> bool:
         """Whether messages pass now."""
@@ -373,8 +427,12 @@ class _Lane:
         self._carrier.add_done_callback(lambda _: then())
 
     def stop(self) -> None:
-        """Takes nothing more and loses what is in flight."""
+        """Takes nothing more and loses what is in flight. May be called again."""
         self._flight.close()
+        self._network.counters.lost += len(self._overtaken)
+        for task in self._overtaken:
+            task.cancel()
+        self._overtaken.clear()
         if not self._carrier.done():
             self._network.counters.lost += len(self._due)
             self._due.clear()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telegraph.peer.memory import Counters, LoopClock, MemoryNetwork
+from telegraph.peer.memory import Counters, Dishonesty, LoopClock, MemoryNetwork
 from telegraph.peer.port import Call, Link, LinkClosed, Reply, Unreachable
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.identity import Holder
@@ -305,3 +305,70 @@ async def test_closing_the_network_leaves_no_task_behind() -> None:
     await people.close()
     await settle()
     assert asyncio.all_tasks() == before
+
+
+async def test_an_honest_network_repeats_and_reorders_nothing(people: People, clock: FakeClock) -> None:
+    here, there = await people.meet(ALICE, BOB)
+    people.network.be_dishonest(Dishonesty(repeat=1.0, overtake=1.0))
+    people.network.recover()
+
+    for number in range(9):
+        await here.send(b"%d" % number)
+    await clock.advance(1)
+    await here.close()
+
+    assert await _rest_of(there) == [b"%d" % number for number in range(9)]
+
+
+async def test_a_dishonest_network_brings_a_message_twice(people: People) -> None:
+    here, there = await people.meet(ALICE, BOB)
+    people.network.be_dishonest(Dishonesty(repeat=1.0))
+
+    await here.send(b"once")
+
+    assert [await there.receive(), await there.receive()] == [b"once", b"once"]
+    assert people.network.counters.repeated == 1
+
+
+async def test_on_a_dishonest_network_a_message_is_overtaken_by_the_next(people: People, clock: FakeClock) -> None:
+    here, there = await people.meet(ALICE, BOB)
+    people.network.be_dishonest(Dishonesty(overtake=1.0, late=0.5))
+    await here.send(b"first")
+    people.network.recover()
+    await here.send(b"second")
+
+    assert await there.receive() == b"second"
+    await clock.advance(0.5)
+    assert await there.receive() == b"first"
+
+
+async def test_a_dishonest_network_loses_one_message_and_keeps_its_link(people: People) -> None:
+    here, there = await people.meet(ALICE, BOB)
+    people.network.be_dishonest(Dishonesty(lose=1.0))
+    await here.send(b"lost")
+    people.network.recover()
+    await here.send(b"next")
+
+    assert await there.receive() == b"next"
+    assert people.network.counters.lost == 1
+
+
+@pytest.mark.parametrize("ends", ["with the link", "in time"])
+async def test_a_dishonest_network_counts_every_message(people: People, clock: FakeClock, ends: str) -> None:
+    here, there = await people.meet(ALICE, BOB)
+    people.network.be_dishonest(Dishonesty(repeat=0.4, overtake=0.4, lose=0.3))
+    for number in range(100):
+        await here.send(b"%d" % number)
+
+    if ends == "with the link":
+        people.network.break_links(ALICE)
+    await clock.advance(1)
+    await here.close()
+
+    received = await _rest_of(there)
+    counters = people.network.counters
+    assert counters.sent + counters.repeated == counters.delivered + counters.lost
+    assert counters.overtaken > 0
+    if ends == "in time":
+        assert len(received) == counters.delivered
+        assert received != sorted(received, key=int)

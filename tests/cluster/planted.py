@@ -1,0 +1,70 @@
+"""Bugs that are planted on purpose, to see that the validators catch them. No code of the package can do this.
+
+``python -m planted BUG … `` with this folder on PYTHONPATH is ``python -m telegraph …`` with a bug in it.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from telegraph.node import streams, talk
+from telegraph.node.order import Place
+from telegraph.protocol.frames import MessageFrame, Stored
+
+Patch = Callable[[Any, str, Any], None]
+"""As ``setattr``, or as pytest's ``monkeypatch.setattr``, which takes it back."""
+
+
+def acknowledge_before_commit(patch: Patch) -> None:
+    """Says *stored* as soon as messages arrive, and stores them a moment later."""
+    store = talk._take
+
+    async def take(messages: list[MessageFrame], open_link: Any, around: Any) -> None:
+        if messages:
+            open_link.answer(Stored(messages[-1].seq))
+            await asyncio.sleep(0.05)
+            await store(messages, open_link, around)
+
+    patch(talk, "_take", take)
+
+
+def do_not_deduplicate(patch: Patch) -> None:
+    """Stores what comes again as if it were new, under an id of its own."""
+    receive = streams.receive
+
+    def receive_all(connection: Any, contact: int, frames: list[MessageFrame]) -> Any:
+        received = streams.received(connection, contact)
+        for frame in frames:
+            if frame.seq <= received:
+                again = uuid4().bytes
+                streams.receive_outside(
+                    connection, contact, again, frame.text, sent_us=frame.sent_at, now_us=frame.sent_at
+                )
+        return receive(connection, contact, frames)
+
+    patch(streams, "receive", receive_all)
+
+
+def order_by_wall_clock(patch: Patch) -> None:
+    """Puts a message where its sender's clock says."""
+
+    def place(message_id: bytes, *_: Any) -> Place:
+        return Place(message_id, 0, message_id)
+
+    patch(streams, "place", place)
+
+
+BUGS: dict[str, tuple[Callable[[Patch], None], str]] = {
+    "acknowledge_before_commit": (acknowledge_before_commit, "ticked_too_early"),
+    "do_not_deduplicate": (do_not_deduplicate, "doubled"),
+    "order_by_wall_clock": (order_by_wall_clock, "inverted"),
+}
+"""Each bug, and the promise that it breaks."""
+
+if __name__ == "__main__":
+    BUGS[sys.argv.pop(1)][0](setattr)
+    from telegraph.cli.main import main
+
+    main()

@@ -1,0 +1,370 @@
+"""Whole lives of nodes in virtual time: links, couriers and stores are the real ones, network and disks are simulated.
+
+A run depends on its seed alone, so that the same one can be seen again. Crashes lose what was not committed; commits
+take a while, and after one it takes another while until anybody hears of it.
+"""
+
+import asyncio
+import sqlite3
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+import msgspec
+
+from telegraph.errors import DataUnreadable, ManagerAway, UnknownUser
+from telegraph.node import history, streams
+from telegraph.node.broker import Broker
+from telegraph.node.contacts import ContactBook
+from telegraph.node.database import Database
+from telegraph.node.model import MessageReceived, MessageSent, StateChanged
+from telegraph.node.peers import Peers
+from telegraph.peer.memory import Dishonesty, MemoryNetwork
+from telegraph.protocol.addresses import Address
+from telegraph.protocol.identity import Holder
+from telegraph.protocol.manager_api import User
+from telegraph.storage.schema import migrate
+from telegraph.testing.history import Called, Fault, Final, History, Kept, ReadCalled, Refused, Returned, Shown, Told
+
+T = TypeVar("T")
+
+DAY = 86_400 * 1_000_000
+EPOCH = 1_900_000_000_000_000
+"""Microseconds since 1970 at the start of a run."""
+
+QUIET_WITHIN = 600.0
+"""Virtual seconds after the last fault within which everything must have arrived."""
+
+
+class Disk:
+    """What outlives its node: the committed part of a database, in memory. Stands in for the node's writer."""
+
+    def __init__(self, rng: Random) -> None:
+        self.connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        migrate(self.connection, "telegraph.node", Path("memory"))
+        self.full = False
+        self._rng = rng
+        self._jobs: list[tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]] = []
+        self._committing: asyncio.Task[None] | None = None
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs.append((work, future))
+        if self._committing is None:
+            self._committing = asyncio.create_task(self._commit_all())
+        return await future
+
+    async def close(self) -> None:
+        """Nothing to close: the disk stays."""
+
+    def crash(self) -> None:
+        """What is not committed is gone, and who waits for it waits for ever."""
+        self._jobs.clear()
+        if self._committing is not None:
+            self._committing.cancel()
+            self._committing = None
+
+    async def _commit_all(self) -> None:
+        while self._jobs:
+            await asyncio.sleep(self._rng.choice((0.0, 0.001, 0.01, 0.2)))
+            batch, self._jobs = self._jobs, []
+            outcomes = self._commit(batch)
+            await asyncio.sleep(self._rng.choice((0.0, 0.0, 0.01)))  # it is durable, and nobody knows yet
+            for (_, future), (result, error) in zip(batch, outcomes, strict=True):
+                if future.done():
+                    continue
+                if error is None:
+                    future.set_result(result)
+                else:
+                    future.set_exception(error)
+        self._committing = None
+
+    def _commit(self, batch: list[tuple[Callable[[sqlite3.Connection], Any], Any]]) -> list[tuple[Any, Any]]:
+        self.connection.execute("BEGIN")
+        outcomes: list[tuple[Any, Any]] = []
+        for work, _ in batch:
+            self.connection.execute("SAVEPOINT job")
+            try:
+                outcomes.append((work(self.connection), None))
+            except Exception as error:  # noqa: BLE001 - as the writer: it goes to who asked for the job
+                outcomes.append((None, error))
+                self.connection.execute("ROLLBACK TO job")
+            self.connection.execute("RELEASE job")
+        if self.full:
+            self.connection.execute("ROLLBACK")
+            return [(None, DataUnreadable(data="-", detail="the disk is full"))] * len(batch)
+        self.connection.execute("COMMIT")
+        return outcomes
+
+
+class Resident:
+    """Somebody's node, and somebody who writes and reads there."""
+
+    def __init__(self, town: "SimTown", name: str) -> None:
+        self.town, self.name = town, name
+        self.rng = Random(f"{town.seed} {name}")
+        self.holder = Holder("user", f"{name}-id", self.rng.randbytes(32))
+        self.disk = Disk(Random(f"{town.seed} {name} disk"))
+        self.moves = 1
+        self.skew = 0
+        self.cursor = 0
+        self.count = 0
+        self.up = False
+        self.busy: set[asyncio.Task[Any]] = set()
+
+    @property
+    def address(self) -> Address:
+        return Address(f"{self.name}-{self.moves}", 8000)
+
+    def in_directory(self) -> User:
+        key = b64encode(self.holder.key).decode()
+        at = self.address
+        return User(self.name, self.holder.id, at.host, at.port, "online", None, key, self.moves)
+
+    async def start(self) -> None:
+        self.database = Database(self.disk.connection, self.disk)  # type: ignore[arg-type]  # it stands in for the writer
+        self.contacts = ContactBook(self.database)
+        self.broker = Broker(self.database)
+        self.peers = Peers(
+            endpoint=self.town.network.endpoint(self.address, self.holder),
+            user_id=self.holder.id,
+            username=self.name,
+            key=self.holder.key,
+            database=self.database,
+            contacts=self.contacts,
+            broker=self.broker,
+            find_user=self.town.find,
+            learn=self.contacts.learn,
+            own_address=lambda: None,
+            on_marked_offline=_ignore,
+            rng=self.rng,
+        )
+        self.up = True
+        await self.peers.start()
+        self.do(self._follow())
+
+    def do(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self.busy.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[Any]") -> None:
+        self.busy.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.town.mistakes.append(task.exception())
+
+    async def crash(self) -> None:
+        """As kill -9: what is not committed, in flight or half done is gone."""
+        self.up = False
+        self.disk.crash()
+        self.town.network.break_links(self.address)
+        for task in list(self.busy):
+            task.cancel()
+        await asyncio.gather(*self.busy, return_exceptions=True)
+        await self.peers.close()
+        self.disk.crash()
+
+    # --- the person ---
+
+    def now(self) -> int:
+        return EPOCH + int(asyncio.get_running_loop().time() * 1_000_000) + self.skew
+
+    async def send(self, peer: str) -> None:
+        note, text = self.town.history.note, f"{self.name} to {peer}, number {self.count}"
+        self.count += 1
+        note(Called, node=self.name, peer=peer, text=text)
+        try:
+            contact = await self._contact(peer)
+            now = self.now()
+            row = await self.database.write(lambda connection: streams.append(connection, contact, text, now, self.rng))
+        except (DataUnreadable, ManagerAway) as refusal:
+            note(Refused, node=self.name, peer=peer, text=text, error=refusal.code)
+            return
+        message = history.message(self.database.reader, row, self.name)
+        note(Returned, node=self.name, peer=peer, text=text, id=message.id)
+        self.peers.happened(contact)
+
+    async def read(self, peer: str) -> None:
+        self.town.history.note(ReadCalled, node=self.name, peer=peer)
+        try:
+            contact = await self._contact(peer)
+            await self.database.write(lambda connection: streams.read_here(connection, contact))
+        except (DataUnreadable, ManagerAway):
+            return
+        self.peers.happened(contact)
+
+    async def _contact(self, peer: str) -> int:
+        known = self.contacts.named(peer)
+        return known.id if known else (await self.contacts.learn(await self.town.find(peer))).id
+
+    async def _follow(self) -> None:
+        async for cursor, event in self.broker.follow(lambda: self.name, self.cursor):
+            match event:
+                case MessageReceived(message) | MessageSent(message):
+                    self._note(Shown, message, id=message.id, text=message.text)
+                case StateChanged(message):
+                    self._note(Told, message, id=message.id, state=message.state)
+            self.cursor = cursor
+
+    def _note(self, kind: type[Shown] | type[Told], message: Any, **fields: Any) -> None:
+        peer = message.recipient if message.mine else message.sender
+        self.town.history.note(kind, node=self.name, peer=peer, mine=message.mine, **fields)
+
+    # --- the end ---
+
+    def is_quiet(self) -> bool:
+        return (
+            self.up and len(self.busy) == 1 and not streams.waiting(self.database.reader)
+        )  # only its follower is busy
+
+    def final(self, peer: str) -> list[Kept]:
+        contact = self.contacts.named(peer)
+        if contact is None:
+            return []
+        page, _ = history.page(self.database.reader, contact.id, self.name, before=None, limit=100_000)
+        return [Kept(message.id, message.text, message.mine, message.state) for message in page]
+
+
+async def _ignore(_reason: str) -> None:
+    pass
+
+
+class Weather(msgspec.Struct, frozen=True):
+    """How a run is to be: which faults may happen, how often, how many messages."""
+
+    faults: tuple[str, ...] = (
+        "kill",
+        "stop",
+        "break",
+        "cut",
+        "one_way",
+        "delay",
+        "drop",
+        "dishonest",
+        "disk_full",
+        "clock",
+        "move",
+        "no_managers",
+    )
+    messages: int = 60
+    seconds: float = 30.0
+
+
+class SimTown:
+    """The people of one run."""
+
+    def __init__(self, seed: int, names: tuple[str, ...] = ("alice", "bob"), weather: Weather | None = None) -> None:
+        self.seed = seed
+        self.rng = Random(f"{seed} weather")
+        self.weather = weather or Weather()
+        self.network = MemoryNetwork(seed=seed, silence=3.0)
+        self.history = History(clock=lambda: asyncio.get_running_loop().time())
+        self.managers_live = True
+        self.mistakes: list[BaseException | None] = []
+        self.people = {name: Resident(self, name) for name in names}
+
+    async def find(self, username: str) -> User:
+        await asyncio.sleep(self.rng.choice((0.001, 0.05)))
+        if not self.managers_live:
+            raise ManagerAway
+        if username not in self.people:
+            raise UnknownUser(username=username)
+        return self.people[username].in_directory()
+
+    async def live(self) -> History:
+        """One whole run: traffic and faults, then quiet, then what both ends keep."""
+        for person in self.people.values():
+            await person.start()
+        traffic = [asyncio.create_task(self._traffic(person)) for person in self.people.values()]
+        while not all(task.done() for task in traffic):
+            await asyncio.sleep(self.rng.uniform(0.0, 2.0))
+            await self._fault()
+        await asyncio.gather(*traffic)
+        self._heal()
+        async with asyncio.timeout(QUIET_WITHIN):
+            while not all(person.is_quiet() for person in self.people.values()):  # noqa: ASYNC110 - no one event says so
+                await asyncio.sleep(0.5)
+        await asyncio.sleep(1)  # for followers
+        self._finish()
+        for person in self.people.values():
+            await person.crash()
+        await self.network.close()
+        return self.history
+
+    def _finish(self) -> None:
+        if self.mistakes:
+            raise ExceptionGroup("mistakes", [mistake for mistake in self.mistakes if isinstance(mistake, Exception)])
+        for name, person in self.people.items():
+            for peer in self.people:
+                if peer != name:
+                    self.history.note(Final, node=name, peer=peer, messages=person.final(peer))
+
+    async def _traffic(self, person: Resident) -> None:
+        others = [name for name in self.people if name != person.name]
+        rng = Random(f"{self.seed} {person.name} traffic")
+        share = self.weather.messages // len(self.people)
+        for _ in range(share):
+            await asyncio.sleep(rng.expovariate(share / self.weather.seconds))
+            if not person.up:
+                continue
+            for _ in range(rng.choice((1, 1, 1, 4))):
+                person.do(person.send(rng.choice(others)))
+            if rng.random() < 0.3:
+                person.do(person.read(rng.choice(others)))
+
+    # --- faults ---
+
+    async def _fault(self) -> None:
+        what = self.rng.choice(self.weather.faults)
+        victim, other = self.rng.sample(sorted(self.people), 2)
+        self.history.note(Fault, what=what, who=[victim, other])
+        await self._inflict(what, self.people[victim], self.people[other])
+
+    async def _inflict(self, what: str, victim: Resident, other: Resident) -> None:
+        hold = self.rng.choice((0.05, 0.5, 2.0, 5.0))
+        if what in ("kill", "stop", "move"):
+            await self._restart(victim, hold, move=what == "move", crash=what != "stop")
+            return
+        self._begin(what, victim, other)
+        await asyncio.sleep(hold)
+        if self.rng.random() < 0.7:  # else it goes on while the next one comes
+            self._heal()
+
+    def _begin(self, what: str, victim: Resident, other: Resident) -> None:
+        choose = self.rng.choice
+        begin: dict[str, Callable[[], None]] = {
+            "break": lambda: self.network.break_links(victim.address),
+            "clock": lambda: setattr(victim, "skew", choose((-DAY, 0, DAY))),
+            "cut": lambda: self.network.cut(victim.address, other.address),
+            "one_way": lambda: self.network.cut(victim.address, other.address, one_way=True),
+            "delay": lambda: self.network.delay(choose((0.01, 0.3))),
+            "drop": lambda: self.network.drop(choose((0.05, 0.3))),
+            "dishonest": lambda: self.network.be_dishonest(
+                Dishonesty(repeat=0.2, overtake=0.2, late=choose((0.01, 0.3)))
+            ),
+            "disk_full": lambda: setattr(victim.disk, "full", True),
+            "no_managers": lambda: setattr(self, "managers_live", False),
+        }
+        begin[what]()
+
+    async def _restart(self, victim: Resident, hold: float, *, move: bool, crash: bool) -> None:
+        if not crash:
+            await victim.peers.close()
+        await victim.crash()
+        await asyncio.sleep(hold)
+        victim.moves += move
+        await victim.start()
+        if self.managers_live:  # their event stream tells those who know the victim
+            for person in self.people.values():
+                known = person.contacts.of_user(victim.holder.id)
+                if person is not victim and known is not None and not person.disk.full:
+                    await person.peers.learn(victim.in_directory())
+                    person.peers.hurry(known.id)
+
+    def _heal(self) -> None:
+        self.network.recover()
+        self.managers_live = True
+        for person in self.people.values():
+            person.disk.full = False

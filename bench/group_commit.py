@@ -1,13 +1,13 @@
 """How much does it help that writes which arrive together share one synced commit (telegraph.storage.writer)?"""
 
 import asyncio
-import sqlite3
 import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from telegraph.storage.engine import sqlite3
 from telegraph.storage.schema import connect
 from telegraph.storage.writer import Writer
 

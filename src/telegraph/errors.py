@@ -12,13 +12,13 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
     │                           UnsupportedMedia (415)
     ├── Refused (403)           NotLoggedIn (401) · WrongCredentials (401) · ForeignSession · WrongRole
     │                           RegistrationClosed · InviteNeeded · ForeignOrigin · ForgedFrame · BadSignature
-    │                           WrongApiToken (401)
+    │                           WrongApiToken (401) · WrongPassword (401)
     ├── Missing (404)           UnknownUser · UnknownPath · UnknownMessage · WrongMethod (405)
     ├── Conflict (409)          NameTaken · StaleCounter · OtherAccount · SequenceGap · KeyChanged
     ├── TooMany (429)           RateLimited · Busy
     ├── Unavailable (503)       ManagerAway · NoManagerFound · FateUnknown · PeerAway · NodeAway · DirectoryUnavailable
     └── CannotStart (500)       PortTaken · DataInUse · DataUnreadable · CaUnreadable · CaUnknown · CaMismatch
-                                InsecureOffLoopback · TestingOnly · NewerSchema
+                                InsecureOffLoopback · TestingOnly · NewerSchema · KeyFileUnreadable
 """
 
 from collections.abc import Mapping
@@ -200,6 +200,14 @@ class WrongCredentials(Refused):
     code = "wrong_credentials"
     status = 401
     spanish = "El nombre o la contraseña no son correctos."
+
+
+class WrongPassword(Refused):
+    """That password does not open the messages on this machine; if it was changed elsewhere, give the old one or the recovery code too."""
+
+    code = "wrong_password"
+    status = 401
+    spanish = "Esa contraseña no abre los mensajes de este equipo; si se cambió en otro, dé también la anterior o el código de recuperación."
 
 
 class WrongApiToken(Refused):
@@ -459,6 +467,13 @@ class NewerSchema(CannotStart):
 
     code = "newer_schema"
     spanish = "Los datos de {data} los escribió un Telegraph más nuevo; instale esa versión o una posterior."
+
+
+class KeyFileUnreadable(CannotStart):
+    """The key file {path} cannot be used: {detail}."""
+
+    code = "key_file_unreadable"
+    spanish = "El archivo de clave {path} no se puede usar: {detail}."
 
 
 class CaUnreadable(CannotStart):

@@ -195,4 +195,4 @@ def test_nobody_else_on_the_machine_can_read_what_is_on_disk(home: RealTelegraph
             assert directory.stat().st_mode & 0o777 == 0o700
         private = [*data.iterdir(), *(home.root / "manager").glob("*key*"), *(home.root / "manager").glob("*.sqlite3*")]
         assert [file.name for file in private if file.stat().st_mode & 0o077] == []
-        assert {"messages.sqlite3", "messages.sqlite3-wal", "api-token"} <= {file.name for file in private}
+        assert {"store.sqlite3", "store.sqlite3-wal", "vault.json", "api-token"} <= {file.name for file in private}

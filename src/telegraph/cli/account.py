@@ -1,5 +1,6 @@
-"""``telegraph register | login | logout | password | status``."""
+"""``telegraph register | login | logout | password | recovery-code | status``."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from telegraph.protocol.node_api import Account
 
 _VARIABLE = "TELEGRAPH_PASSWORD"
 _NEW_VARIABLE = "TELEGRAPH_NEW_PASSWORD"
+_UNLOCK_VARIABLE = "TELEGRAPH_UNLOCK"
 
 
 def _file_option(name: str, help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -55,30 +57,71 @@ def _welcome(account: Account) -> str:
     text = f"You are {visible(account.username)}, and {account.account}."
     if account.provisional:
         text += " The name is provisional until every site has confirmed it."
+    if account.recovery_code:
+        text += "\n" + _recovery(account.recovery_code)
     return text
+
+
+def _recovery(code: str) -> str:
+    return (
+        f"Recovery code: {code}\n"
+        "Write it down and keep it away from this machine: it opens your messages here if the password is lost,"
+        " and it is not shown again."
+    )
 
 
 @click.command()
 @click.argument("user")
 @_password_file
+@click.option("--unlock", is_flag=True, help=f"Ask for the last password or recovery code; or {_UNLOCK_VARIABLE}.")
+@_file_option("--unlock-file", "Holds the password before, or the recovery code.")
+@click.option("--set-aside", is_flag=True, help="Begin without the messages that are locked here; they are kept.")
 @client_options
-def login(caller: Caller, user: str, password_file: Path | None) -> None:
-    """Log in as USER.
+def login(
+    caller: Caller, user: str, password_file: Path | None, unlock: bool, unlock_file: Path | None, set_aside: bool
+) -> None:
+    """Unlock the messages on this machine and log in as USER.
+
+    The password unlocks what is stored here, for which no manager is needed; the session follows once one answers. If
+    the password was changed on another machine or reset, give the one before or the recovery code as well.
 
     \b
     Examples:
       telegraph login alice --data alice
+      telegraph login alice --data alice --unlock
       TELEGRAPH_PASSWORD=... telegraph login alice --data alice --format json
     """  # noqa: D301 - click's \b keeps the lines apart
     password = password_from("Password", _VARIABLE, password_file, "--password-file")
-    account = caller.ask(lambda node: node.login(user, password))
+    before = _password_before(unlock, unlock_file)
+    account = caller.ask(lambda node: node.login(user, password, unlock=before, set_aside=set_aside))
     caller.show(account, lambda: _welcome(account))
+
+
+def _password_before(wanted: bool, file: Path | None) -> str | None:
+    if not (wanted or file or os.environ.get(_UNLOCK_VARIABLE)):
+        return None
+    return password_from("Password before, or recovery code", _UNLOCK_VARIABLE, file, "--unlock-file")
+
+
+@click.command("recovery-code")
+@_password_file
+@client_options
+def recovery_code(caller: Caller, password_file: Path | None) -> None:
+    """Make a new recovery code for the messages on this machine; the one before is worth nothing any more.
+
+    \b
+    Example:
+      telegraph recovery-code --data alice
+    """  # noqa: D301 - click's \b keeps the lines apart
+    password = password_from("Password", _VARIABLE, password_file, "--password-file")
+    answer = caller.ask(lambda node: node.renew_recovery_code(password))
+    caller.show(answer, lambda: _recovery(answer.recovery_code))
 
 
 @click.command()
 @client_options
 def logout(caller: Caller) -> None:
-    """Log out: offline at once, until the next login.
+    """Log out: offline at once, and the messages are locked until the next login.
 
     \b
     Example:
@@ -111,7 +154,7 @@ def password(caller: Caller, password_file: Path | None, new_password_file: Path
 def status(caller: Caller) -> None:
     """Show how the node is: account, managers, what waits.
 
-    Exits 0 whenever a node answers; with --format json "account" says none, locked, online or offline.
+    Exits 0 whenever a node answers; with --format json "account" says none, locked, ended, online or offline.
 
     \b
     Examples:

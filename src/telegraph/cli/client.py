@@ -84,9 +84,12 @@ class NodeApi:
         """Makes an account and logs in."""
         return await self._call("POST", "/account", api.Account, api.AccountRequest(username, password, invite))
 
-    async def login(self, username: str, password: str) -> api.Account:
-        """Logs in."""
-        return await self._call("POST", "/session", api.Account, api.AccountRequest(username, password))
+    async def login(
+        self, username: str, password: str, *, unlock: str | None = None, set_aside: bool = False
+    ) -> api.Account:
+        """Unlocks the messages and logs in; see :class:`~telegraph.protocol.node_api.SessionRequest`."""
+        body = api.SessionRequest(username, password, unlock, set_aside)
+        return await self._call("POST", "/session", api.Account, body)
 
     async def logout(self) -> api.Ok:
         """Logs out."""
@@ -95,6 +98,10 @@ class NodeApi:
     async def change_password(self, old: str, new: str) -> api.Ok:
         """Changes the account's password."""
         return await self._call("POST", "/password", api.Ok, api.PasswordChange(old, new))
+
+    async def renew_recovery_code(self, password: str) -> api.RecoveryCode:
+        """Makes a new recovery code."""
+        return await self._call("POST", "/recovery-code", api.RecoveryCode, api.RecoveryRequest(password))
 
     async def status(self) -> api.NodeStatus:
         """How the node is."""

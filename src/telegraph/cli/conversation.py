@@ -88,7 +88,7 @@ class Conversation:
                 return self._progress(message)
             case PresenceEvent(user=user) if name_key(user) == self._key:
                 return self._presence(event.user, event.status, event.last_seen)
-            case AccountEvent(account="locked"):
+            case AccountEvent(account="locked" | "ended"):
                 return [ShowNote("You are logged out here; log in to go on.")]
             case PresenceEvent() | AccountEvent() | ResetEvent():
                 return []

@@ -1,6 +1,7 @@
 """``telegraph demo``: a whole Telegraph on this machine to try, with a bot that answers."""
 
 import asyncio
+import contextlib
 import secrets
 import shutil
 import sys
@@ -81,11 +82,11 @@ async def _start(
         data=data, managers=(manager.url,), ca_file=manager.ca_path, host="127.0.0.1", peer_port=0, api_port=api_port
     )
     node = await running.enter_async_context(Node.with_settings(settings))
-    if node.account_state in ("none", "locked"):
-        try:
+    if node.account_state == "none":
+        with contextlib.suppress(NameTaken):
             await node.register(name, password)
-        except NameTaken:
-            await node.login(name, password)
+    if node.account_state != "online":
+        await node.login(name, password)
     if api_port is not None:
         try:
             api = LocalApi(node)

@@ -21,6 +21,7 @@ _COMMANDS = {
     "login": "telegraph.cli.account:login",
     "logout": "telegraph.cli.account:logout",
     "password": "telegraph.cli.account:password",
+    "recovery-code": "telegraph.cli.account:recovery_code",
     "status": "telegraph.cli.account:status",
     "people": "telegraph.cli.people:people",
     "send": "telegraph.cli.messages:send",

@@ -58,6 +58,21 @@ def ask_to_trust(url: str, fingerprint: str) -> bool:
     show_default="8420, or a free one if it is taken",
     help="Port of the local API; 0: any free one.",
 )
+@click.option(
+    "--key-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Unlock without a password from the second start on; made at the next login. Who has it can read all.",
+)
+@click.option("--keyring", is_flag=True, help="The same, with the keyring of the desktop session.")
+@click.option(
+    "--argon2-memory",
+    type=click.IntRange(min=8),
+    default=64 * 1024,
+    show_default=True,
+    metavar="KIB",
+    help="Memory to stretch a password in; less for tests only.",
+)
 def run(
     data: Path,
     managers: tuple[str, ...],
@@ -70,8 +85,14 @@ def run(
     peer_port: int | None,
     advertise: str | None,
     api_port: int | None,
+    key_file: Path | None,
+    keyring: bool,
+    argon2_memory: int,
 ) -> None:
     """Run a node until it is stopped (Ctrl-C or SIGTERM).
+
+    What it stores is encrypted: after a start it is locked until "telegraph login", unless a key file or the keyring
+    unlocks it.
 
     \b
     Examples:
@@ -95,6 +116,9 @@ def run(
             peer_port=peer_port,
             advertise=advertise,
             api_port=api_port,
+            key_file=key_file,
+            keyring=keyring,
+            argon2_memory=argon2_memory,
         ),
         invite,
     )

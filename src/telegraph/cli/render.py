@@ -167,7 +167,8 @@ def people_text(people: Sequence[Person], zone: tzinfo | None, empty: str) -> st
 
 ACCOUNT_WORDS: dict[AccountState, str] = {
     "none": "nobody yet; make an account with: telegraph register NAME",
-    "locked": "logged out",
+    "locked": "locked; unlock your messages with: telegraph login NAME",
+    "ended": "your session has ended; nothing is sent from here until you log in again",
     "online": "online",
     "offline": "no manager answers; messages to people you know still go",
 }

@@ -10,7 +10,6 @@ then see those of others too.
 """
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 from telegraph.directory.port import Change, Delete, Entry, HistoryGone, Put, Snapshot, Unchanged
 from telegraph.directory.transactions import KEPT_CHANGES, check_writes, prefix_end
 from telegraph.errors import DataUnreadable, DirectoryUnavailable
+from telegraph.storage.engine import sqlite3
 from telegraph.storage.schema import connect, migrate
 from telegraph.storage.writer import Writer
 

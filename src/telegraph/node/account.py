@@ -57,11 +57,6 @@ async def device_key(database: Database) -> DeviceKey:
     return key
 
 
-def known_managers(database: Database) -> list[str]:
-    """The managers that were last known to live, quickest first."""
-    return (_text(database, "managers") or "").split()
-
-
 def _text(database: Database, name: str) -> str | None:
     value = database.setting(name)
     return None if value is None else value.decode()

@@ -17,15 +17,29 @@ _PASSING_KEPT = 1024
 class Broker:
     """Followers read at their own pace: a slow one costs no memory and misses nothing that is on disk.
 
-    Of passing events (presence, account) a follower who is more than 1,024 behind gets the newest.
+    Of passing events (presence, account) a follower who is more than 1,024 behind gets the newest. While the store is
+    locked there is no log: followers hear of passing events only, and go on where they were once it is open again.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database | None = None) -> None:
+        self._database: Database | None = None
+        self._opened_at = 0
         self._passing: deque[Passing] = deque(maxlen=_PASSING_KEPT)
         self._passed = 0
         self._changed = asyncio.Event()
         self._closed = False
+        if database is not None:
+            self.attach(database)
+
+    def attach(self, database: Database) -> None:
+        """The store is open: its log can be read."""
+        self._database = database
+        self._opened_at = event_log.head(database.reader)
+        self.wake()
+
+    def detach(self) -> None:
+        """The store is about to be locked."""
+        self._database = None
 
     def close(self) -> None:
         """Lets every follower come to its end: the log is not read any more."""
@@ -44,37 +58,50 @@ class Broker:
         self.wake()
 
     def head(self) -> int:
-        """The cursor of the latest event on disk."""
-        return event_log.head(self._database.reader)
+        """The cursor of the latest event on disk; 0 while the store is locked."""
+        return 0 if self._database is None else event_log.head(self._database.reader)
 
     def follow(self, me: Callable[[], str], cursor: int | None = None) -> AsyncGenerator[LoggedEvent]:
         """Every event after a cursor (None: from this call on), until closed, each with the cursor to resume after.
 
         ``me`` gives the own user name. A cursor that is not known here yields a :class:`Reset` first.
         """
-        known = cursor is None or event_log.known(self._database.reader, cursor)
-        start = cursor if cursor is not None and known else self.head()
-        return self._follow(me, start, self._passed, reset=not known)
+        if self._database is None:
+            return self._follow(me, lambda database: self._start(database, cursor, self._opened_at), self._passed)
+        start = self._start(self._database, cursor, self.head())
+        return self._follow(me, lambda _: start, self._passed)
 
     async def _follow(
-        self, me: Callable[[], str], cursor: int, passed: int, *, reset: bool
+        self, me: Callable[[], str], begin: Callable[[Database], tuple[int, bool]], passed: int
     ) -> AsyncGenerator[LoggedEvent]:
-        if reset:
-            yield cursor, Reset()
+        cursor: int | None = None
         while not self._closed:
             changed = self._changed
-            while events := self._since(cursor, me):
+            if cursor is None and self._database is not None:
+                cursor, known = begin(self._database)
+                if not known:
+                    yield cursor, Reset()
+            while cursor is not None and (events := self._since(cursor, me)):
                 for number, event in events:
                     cursor = number
                     yield number, event
             passing, passed = self._newer_than(passed), self._passed
-            for event in passing:
-                yield cursor, event
+            for passing_event in passing:
+                yield cursor or 0, passing_event
             if not passing:
                 await changed.wait()
 
+    @staticmethod
+    def _start(database: Database, asked: int | None, latest: int) -> tuple[int, bool]:
+        """Where somebody begins who asked for a cursor (None: at ``latest``), and whether that one is known."""
+        if asked is None:
+            return latest, True
+        known = event_log.known(database.reader, asked)
+        return (asked if known else event_log.head(database.reader)), known
+
     def _since(self, cursor: int, me: Callable[[], str]) -> list[LoggedEvent]:
-        return [] if self._closed else event_log.since(self._database.reader, cursor, me())
+        database = None if self._closed else self._database
+        return [] if database is None else event_log.since(database.reader, cursor, me())
 
     def _newer_than(self, passed: int) -> list[Passing]:
         fresh = min(self._passed - passed, len(self._passing))

@@ -1,6 +1,5 @@
 """Whom this node knows: pinned user ids, device keys and last known addresses, kept in memory and on disk."""
 
-import sqlite3
 from base64 import b64decode
 from collections.abc import Iterator
 
@@ -11,6 +10,7 @@ from telegraph.node.model import Contact
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.manager_api import User
 from telegraph.protocol.names import MAX_NAME_LENGTH, check_username, name_key
+from telegraph.storage.engine import sqlite3
 
 _COLUMNS = "id, user_id, username, device_key, host, port, counter, key_changed"
 

@@ -1,19 +1,19 @@
 """A node's database: one writer with group commit, quick reads on the event loop, and small settings.
 
-The seam for encryption at rest: everything opens its connections through :meth:`Database.open`.
+Encrypted at rest: every connection is opened here, with the key that the store's vault keeps.
 """
 
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from telegraph.storage.engine import sqlite3
 from telegraph.storage.schema import connect, migrate
 from telegraph.storage.writer import Writer
 
 T = TypeVar("T")
 
-FILE = "messages.sqlite3"
+FILE = "store.sqlite3"
 
 
 class Database:
@@ -24,18 +24,18 @@ class Database:
         self._writer = writer
 
     @classmethod
-    def open(cls, directory: Path) -> "Database":
-        """Opens or makes the database in a data directory.
+    def open(cls, directory: Path, key: bytes) -> "Database":
+        """Opens or makes the database in a data directory; ``key`` is its 32 random bytes.
 
         Raises:
             DataUnreadable: it is damaged, or no database, or cannot be written.
             NewerSchema: a newer release wrote it.
         """
         path = directory / FILE
-        reader = connect(path)
+        reader = connect(path, key)
         try:
             migrate(reader, "telegraph.node", path)
-            return cls(reader, Writer(lambda: connect(path), "messages-writer"))
+            return cls(reader, Writer(lambda: connect(path, key), "messages-writer"))
         except BaseException:
             reader.close()
             raise

@@ -4,11 +4,11 @@ Rows are written in the transaction that makes them true. A cursor is the number
 after a cursor gets everything behind it, each message in its present state.
 """
 
-import sqlite3
 from typing import Literal
 
 from telegraph.node.history import SELECT_MESSAGE, as_message
 from telegraph.node.model import Event, Message, MessageReceived, MessageSent, StateChanged
+from telegraph.storage.engine import sqlite3
 
 KEPT = 100_000
 """Rows kept; a cursor older than that is answered by a reset."""

@@ -1,9 +1,9 @@
 """Reading conversations: messages in order, pages, unread ones, the overview."""
 
-import sqlite3
 from typing import Any, Final
 
 from telegraph.node.model import Message, as_time, id_text
+from telegraph.storage.engine import sqlite3
 
 SELECT_MESSAGE: Final = """
 SELECT m.uuid, m.mine, c.username, m.text, m.sent_at, m.kind, m.reply_to, m.late, m.settled,

@@ -1,24 +1,56 @@
 """How a node comes to its organisation: which managers there are, and which CA to trust."""
 
+from typing import Protocol
+
 from telegraph.discovery.finder import Finder
 from telegraph.errors import CaUnreadable, ManagerAway
-from telegraph.node import account as accounts
-from telegraph.node.database import Database
 from telegraph.node.settings import NodeSettings
 from telegraph.node.trust import Ask, ca_fingerprint, fetch_ca, read_ca, trust_ca
 
 
-def finder(settings: NodeSettings, database: Database) -> Finder:
+class SmallStore(Protocol):
+    """Where small named values are kept: the database, or :class:`EarlyStore` before there is one."""
+
+    def setting(self, name: str) -> bytes | None:
+        """The value of a setting, or None."""
+        ...
+
+    async def set(self, **values: bytes | None) -> None:
+        """Sets several settings; None removes."""
+        ...
+
+
+class EarlyStore:
+    """What is settled before the first log-in, in memory: nothing is written where no password protects it yet."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, bytes | None] = {}
+
+    def setting(self, name: str) -> bytes | None:
+        """See :class:`SmallStore`."""
+        return self.values.get(name)
+
+    async def set(self, **values: bytes | None) -> None:
+        """See :class:`SmallStore`."""
+        self.values.update(values)
+
+
+def finder(settings: NodeSettings, database: SmallStore) -> Finder:
     """Looks for managers: those given or known, else DNS, else the ranges to scan."""
     return Finder(
         managers=settings.managers,
-        known=accounts.known_managers(database),
+        known=known_managers(database),
         ranges=settings.scan,
         udp_port=settings.udp_port,
     )
 
 
-def stored_ca(settings: NodeSettings, database: Database) -> str | None:
+def known_managers(database: SmallStore) -> list[str]:
+    """The managers that were last known to live, quickest first."""
+    return (database.setting("managers") or b"").decode().split()
+
+
+def stored_ca(settings: NodeSettings, database: SmallStore) -> str | None:
     """The CA that is known already, PEM: of the file that was given, or of an earlier start.
 
     Raises:
@@ -35,7 +67,7 @@ def stored_ca(settings: NodeSettings, database: Database) -> str | None:
 
 
 async def settle_ca(
-    settings: NodeSettings, database: Database, urls: list[str], known: str | None, ask: Ask | None
+    settings: NodeSettings, database: SmallStore, urls: list[str], known: str | None, ask: Ask | None
 ) -> tuple[list[str], str | None]:
     """The managers to use and the CA to trust (PEM), which is stored; a CA not known yet is fetched and checked.
 

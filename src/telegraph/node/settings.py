@@ -1,13 +1,17 @@
 """How a node is to run."""
 
+import os
 from pathlib import Path
 
 import msgspec
 
+from telegraph.errors import TestingOnly
 from telegraph.protocol.invites import check_manager_url, normal_fingerprint, parse_invite
 
 DEFAULT_PEER_PORT = 8000
 DEFAULT_UDP_PORT = 5353
+DEFAULT_ARGON2_MEMORY = 64 * 1024
+TESTING_SWITCH = "TELEGRAPH_TESTING"
 
 
 class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,7 +22,9 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     (SHA-256, hex) say whom to trust. ``peer_port`` and ``api_port``: None is the default port or a free one if it
     is taken, 0 any free one.
     ``advertise`` is how others reach this node, HOST or HOST:PORT, where that is not the address that it sends from.
-    ``api`` serves the local API.
+    ``api`` serves the local API. ``key_file`` or ``keyring`` open the store without a password from the second
+    start on
+    (:mod:`telegraph.node.unattended`). ``argon2_memory`` is in KiB; less than the default only in tests.
     """
 
     data: Path
@@ -32,6 +38,9 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     peer_port: int | None = None
     advertise: str | None = None
     api: bool = False
+    key_file: Path | None = None
+    keyring: bool = False
+    argon2_memory: int = DEFAULT_ARGON2_MEMORY
     api_host: str = "127.0.0.1"
     api_port: int | None = None
 
@@ -41,7 +50,10 @@ def settings_of(settings: NodeSettings, invite: str | None) -> NodeSettings:
 
     Raises:
         IllegalInvite, IllegalAddress: a part of them is wrong.
+        TestingOnly: a cheaper Argon2id outside tests.
     """
+    if settings.argon2_memory < DEFAULT_ARGON2_MEMORY and os.environ.get(TESTING_SWITCH) != "1":
+        raise TestingOnly(option="--argon2-memory")
     managers, fingerprint, code = settings.managers, settings.ca_fingerprint, settings.invite_code
     if invite is not None:
         parsed = parse_invite(invite)

@@ -4,7 +4,6 @@ Every function takes the writer's connection; its changes are durable when the j
 the same happening are logged in the same transaction.
 """
 
-import sqlite3
 from random import Random
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from telegraph.node import event_log
 from telegraph.node.ids import earliest_id, next_id
 from telegraph.node.order import judge, place
 from telegraph.protocol.frames import MessageFrame, Refuse
+from telegraph.storage.engine import sqlite3
 
 
 class Taken(msgspec.Struct, frozen=True):

@@ -6,7 +6,6 @@ and acknowledges those of the other after the commit that makes them durable, ne
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
@@ -33,6 +32,7 @@ from telegraph.protocol.frames import (
 )
 from telegraph.protocol.identity import Holder
 from telegraph.protocol.version import PEER_PROTOCOL
+from telegraph.storage.engine import sqlite3
 
 log = structlog.get_logger(__name__)
 

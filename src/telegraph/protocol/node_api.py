@@ -17,16 +17,45 @@ TOKEN_FILE = "api-token"  # noqa: S105 - a file's name
 ENDPOINT_FILE = "api-endpoint"
 """Beside the token: the URL of the running node's local API, one line."""
 
-AccountState = Literal["none", "locked", "online", "offline"]
+AccountState = Literal["none", "locked", "ended", "online", "offline"]
+"""``none``: nobody ever logged in here. ``locked``: nobody has unlocked the messages since the start. ``ended``: they
+can be read, but the session is over: nothing is sent or received. ``online``, ``offline``: logged in, with a manager or
+without."""
+
 MessageState = Literal["pending", "delivered", "read", "failed", "cancelled"]
 
 
 class AccountRequest(msgspec.Struct):
-    """``POST /api/v1/account`` (register and log in) and ``POST /api/v1/session`` (log in)."""
+    """``POST /api/v1/account``: register and log in."""
 
     username: Username
     password: Password
     invite: str | None = None
+
+
+class SessionRequest(msgspec.Struct):
+    """``POST /api/v1/session``: unlock the messages and log in.
+
+    ``unlock`` is the password before, or the recovery code, where the password was changed elsewhere. ``set_aside``
+    moves messages that nobody can unlock out of the way and begins without them.
+    """
+
+    username: Username
+    password: Password
+    unlock: Annotated[str, Meta(max_length=256)] | None = None
+    set_aside: bool = False
+
+
+class RecoveryRequest(msgspec.Struct):
+    """``POST /api/v1/recovery-code``."""
+
+    password: Password
+
+
+class RecoveryCode(msgspec.Struct):
+    """200 of ``POST /api/v1/recovery-code``: opens the messages instead of the password; shown this once."""
+
+    recovery_code: str
 
 
 class PasswordChange(msgspec.Struct):
@@ -43,12 +72,16 @@ class BrowserRequest(msgspec.Struct):
 
 
 class Account(msgspec.Struct):
-    """Who is logged in here."""
+    """Who is logged in here.
+
+    ``recovery_code`` is there once, when the encrypted store was made: it opens the messages if the password is lost.
+    """
 
     user_id: str
     username: str
     account: AccountState
     provisional: bool = False
+    recovery_code: str | None = None
 
 
 class ManagerState(msgspec.Struct):
@@ -61,9 +94,8 @@ class ManagerState(msgspec.Struct):
 class NodeStatus(msgspec.Struct):
     """``GET /api/v1/status``.
 
-    ``account``: ``none`` (nobody yet), ``locked`` (an account, not logged in), ``online`` or ``offline`` (logged
-    in, with or
-    without a manager). ``peer_address`` is where other nodes reach this one. ``pending`` counts messages that wait.
+    ``username`` and ``user_id`` are None while the node is locked. ``peer_address`` is where other nodes reach it.
+    ``pending`` counts messages that wait.
     """
 
     account: AccountState

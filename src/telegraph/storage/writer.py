@@ -7,13 +7,13 @@ A commit costs one fsync however much is in it, so jobs that arrive while one ru
 import asyncio
 import contextlib
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable
 from itertools import groupby
 from typing import Any, Generic, TypeVar
 
 from telegraph.errors import DataUnreadable
+from telegraph.storage.engine import sqlite3
 from telegraph.storage.schema import Connect
 
 T = TypeVar("T")

@@ -9,11 +9,15 @@ from typing import Any
 from telegraph.manager.app import Manager
 from telegraph.manager.settings import ManagerSettings
 from telegraph.node.app import Node
+from telegraph.node.settings import NodeSettings
 
 PASSWORD = "a password for tests"
 """Everybody's."""
 
 _CHEAP_BCRYPT = 4
+_CHEAP_ARGON2 = 32
+"""KiB, the least for four lanes (RFC 9106, section 3.1)."""
+
 _SWITCH = "TELEGRAPH_TESTING"
 
 
@@ -32,14 +36,18 @@ class Cluster:
         return node
 
     async def start(self, name: str) -> Node:
-        """Starts somebody's node, with all that it stored before."""
-        node = Node(
-            self._directory / name,
-            manager=self.manager.url,
-            ca=self.manager.ca_path,
+        """Starts somebody's node, with all that it stored before: a key file unlocks it."""
+        settings = NodeSettings(
+            data=self._directory / name,
+            managers=(self.manager.url,),
+            ca_file=self.manager.ca_path,
             host="127.0.0.1",
             peer_port=0,
+            key_file=self._directory / f"{name}.key",
+            argon2_memory=_CHEAP_ARGON2,
         )
+        with _testing_allowed():
+            node = Node.with_settings(settings)
         await node.start()
         self.nodes[name] = node
         return node

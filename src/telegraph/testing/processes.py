@@ -102,11 +102,13 @@ def start_manager(data: Path, *options: str) -> RunningProcess:
 
 
 def start_node(data: Path, manager: str, ca: Path, *options: str) -> RunningProcess:
-    """A node on free ports that knows its manager and CA."""
+    """A node on free ports that knows its manager and CA; a key file beside ``data`` unlocks it after a restart."""
     return RunningProcess(
         *("node", "run", "--data", str(data), "--manager", manager, "--ca", str(ca), "--host", "127.0.0.1"),
-        *("--peer-port", "0", "--api-port", "0", *options),
+        *("--peer-port", "0", "--api-port", "0", "--argon2-memory", "32"),
+        *("--key-file", str(data.with_name(f"{data.name}.key")), *options),
         ready=r"Node ready: (?P<url>http://\S+)",
+        env={"TELEGRAPH_TESTING": "1"},
     )
 
 

@@ -68,7 +68,13 @@ def test_a_link_that_is_none_is_refused_before_anything_is_asked(cli: "Cli", nod
 
 def test_login_gives_the_account_as_json(cli: "Cli", node: "FakeNode") -> None:
     ran = cli("login", "alice", "--format", "json", env=SECRET)
-    assert ran.json() == {"user_id": "id-alice", "username": "alice", "account": "online", "provisional": False}
+    assert ran.json() == {
+        "user_id": "id-alice",
+        "username": "alice",
+        "account": "online",
+        "provisional": False,
+        "recovery_code": None,
+    }
     assert node.username == "alice"
 
 

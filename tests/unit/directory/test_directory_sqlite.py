@@ -1,5 +1,4 @@
 import asyncio
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -7,6 +6,7 @@ import pytest
 from telegraph.directory.port import Put, Unchanged
 from telegraph.directory.sqlite import SqliteDirectory
 from telegraph.errors import DataUnreadable, DirectoryUnavailable, NewerSchema
+from telegraph.storage.engine import sqlite3
 
 
 @pytest.fixture

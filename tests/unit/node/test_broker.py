@@ -13,7 +13,7 @@ from telegraph.node.model import Event, MessageSent, PresenceChanged, Reset, Sta
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = Database.open(tmp_path)
+    opened = Database.open(tmp_path, bytes(32))
     await opened.write(
         lambda db: db.execute("INSERT INTO contacts (user_id, username, name_key) VALUES ('b', 'bob', 'bob')").rowcount
     )

@@ -27,7 +27,7 @@ def bob(*, key: bytes | None = KEY, counter: int = 1, port: int = 8000, username
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = Database.open(tmp_path)
+    opened = Database.open(tmp_path, bytes(32))
     yield opened
     await opened.close()
 

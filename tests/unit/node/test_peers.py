@@ -302,7 +302,8 @@ async def test_two_who_flood_each_other_do_not_wait_for_each_other(town: Town) -
 
     await asyncio.gather(alice.send(bob, *[long] * 120), bob.send(alice, *[long] * 120))
 
-    await until(lambda: alice.states(bob) == bob.states(alice) == ["delivered"] * 120)
+    await until(lambda: not alice.pending and not bob.pending)
+    assert alice.states(bob) == bob.states(alice) == ["delivered"] * 120
 
 
 async def test_one_who_asks_and_never_reads_the_answers_is_cut_off(

@@ -1,6 +1,5 @@
 """alice's database: what she sends, what bob's node tells her, what she reads."""
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -15,6 +14,7 @@ from telegraph.node import event_log, history, streams
 from telegraph.node.ids import next_id
 from telegraph.node.model import Message, MessageReceived, MessageSent, StateChanged
 from telegraph.protocol.frames import MessageFrame
+from telegraph.storage.engine import sqlite3
 from telegraph.storage.schema import migrate
 
 ME, BOB = "alice", 1

@@ -34,7 +34,7 @@ class Person:
         self.key = DeviceKey.create()
         self.address = Address(f"{name}.example", 8000)
         (town.root / name).mkdir()
-        self.db = Database.open(town.root / name)
+        self.db = Database.open(town.root / name, bytes(32))
         self.contacts = ContactBook(self.db)
         self.marked_offline: list[str] = []
         self.clock = 1_700_000_000_000_000
@@ -94,6 +94,10 @@ class Person:
 
     def states(self, other: "Person") -> list[str]:
         return [message.state for message in self.shown(other) if message.mine]
+
+    @property
+    def pending(self) -> int:
+        return history.pending_count(self.db.reader)
 
     async def stop(self) -> None:
         await self.peers.close()

@@ -1,4 +1,3 @@
-import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -7,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from telegraph.errors import DataUnreadable, NewerSchema
+from telegraph.storage.engine import sqlite3
 from telegraph.storage.schema import connect, migrate, schema_steps
 
 FIRST = "CREATE TABLE people (name TEXT PRIMARY KEY) STRICT;"

@@ -1,5 +1,4 @@
 import asyncio
-import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telegraph.errors import DataUnreadable
+from telegraph.storage.engine import sqlite3
 from telegraph.storage.schema import connect
 from telegraph.storage.writer import MAX_BATCH, Writer
 

@@ -9,6 +9,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from telegraph.errors import (
     BadInput,
     BodyTooLarge,
+    Busy,
     ForeignOrigin,
     IllegalInvite,
     IllegalName,
@@ -28,6 +29,7 @@ from telegraph.errors import (
     UnsupportedMedia,
     WrongApiToken,
     WrongCredentials,
+    WrongPassword,
 )
 from telegraph.node.api import views
 from telegraph.node.api.guard import Guard
@@ -63,6 +65,9 @@ Query = Annotated[
         OtherAccount,
         RegistrationClosed,
         InviteNeeded,
+        WrongPassword,
+        RateLimited,
+        Busy,
         ManagerAway,
         *_BODY,
         *_ALWAYS,
@@ -78,19 +83,24 @@ async def register(node: NamedDependency[Node], data: JSONBody[api.AccountReques
     dto=StrictJson,
     return_dto=None,
     status_code=200,
-    responses=answers(WrongCredentials, OtherAccount, RateLimited, ManagerAway, *_BODY, ForeignOrigin),
+    responses=answers(
+        WrongCredentials, WrongPassword, OtherAccount, RateLimited, Busy, ManagerAway, *_BODY, ForeignOrigin
+    ),
 )
 async def log_in(
-    node: NamedDependency[Node], guard: NamedDependency[Guard], data: JSONBody[api.AccountRequest]
+    node: NamedDependency[Node], guard: NamedDependency[Guard], data: JSONBody[api.SessionRequest]
 ) -> Response[api.Account]:
-    """Logs in on this node. Needs no token: who knows the password gets a cookie."""
-    account = await node.login(data.username, data.password)
+    """Unlocks the messages on this machine, for which no manager is needed, and logs in, at once or once one answers.
+
+    Needs no token: who knows the password gets a cookie.
+    """
+    account = await node.login(data.username, data.password, unlock=data.unlock, set_aside=data.set_aside)
     return Response(views.account(node, account), cookies=[guard.new_cookie()])
 
 
 @delete("/session", status_code=200, responses=answers(*_MEMBER))
 async def log_out(node: NamedDependency[Node], guard: NamedDependency[Guard]) -> api.Ok:
-    """Ends the session: this node is offline at once. Every browser must log in again."""
+    """Ends the session and locks the messages: this node is offline at once. Every browser must log in again."""
     await node.logout()
     guard.forget_cookies()
     return api.Ok("You are logged out.")
@@ -101,12 +111,24 @@ async def log_out(node: NamedDependency[Node], guard: NamedDependency[Guard]) ->
     dto=StrictJson,
     return_dto=None,
     status_code=200,
-    responses=answers(IllegalPassword, WrongCredentials, RateLimited, ManagerAway, *_BODY, *_MEMBER),
+    responses=answers(IllegalPassword, WrongCredentials, RateLimited, Busy, ManagerAway, *_BODY, *_MEMBER),
 )
 async def change_password(node: NamedDependency[Node], data: JSONBody[api.PasswordChange]) -> api.Ok:
-    """Changes the account's password."""
+    """Changes the account's password, and what unlocks the messages on this machine."""
     await node.change_password(data.old, data.new)
     return api.Ok("The password is changed.")
+
+
+@post(
+    "/recovery-code",
+    dto=StrictJson,
+    return_dto=None,
+    status_code=200,
+    responses=answers(WrongPassword, RateLimited, Busy, *_BODY, *_MEMBER),
+)
+async def recovery_code(node: NamedDependency[Node], data: JSONBody[api.RecoveryRequest]) -> api.RecoveryCode:
+    """Makes a new recovery code for the messages on this machine; the one before is worth nothing any more."""
+    return api.RecoveryCode(await node.renew_recovery_code(data.password))
 
 
 @post(
@@ -182,6 +204,7 @@ def rest_router(node: Node, guard: Guard) -> Router:
             register,
             log_out,
             change_password,
+            recovery_code,
             events,
             status,
             people,

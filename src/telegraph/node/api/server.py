@@ -24,7 +24,10 @@ DESCRIPTION: Final = Description(
     summary="The local API of one person's node. Errors: {message, status, error}.",
     structs=(
         node_api.AccountRequest,
+        node_api.SessionRequest,
         node_api.PasswordChange,
+        node_api.RecoveryRequest,
+        node_api.RecoveryCode,
         node_api.BrowserRequest,
         node_api.Account,
         node_api.NodeStatus,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from litestar.params import FromQuery
 
 from telegraph.node.api import views
 from telegraph.node.app import Node
+from telegraph.node.event_log import LoggedEvent
 
 _encode = msgspec.json.Encoder().encode
 
@@ -20,10 +22,12 @@ _encode = msgspec.json.Encoder().encode
 async def events(
     socket: WebSocket[Any, Any, Any], node: NamedDependency[Node], cursor: FromQuery[int | None] = None
 ) -> None:
-    """Everybody's presence first, then every event from now on, or since a cursor; nothing is missed."""
+    """Everybody's presence first, then every event from now on, or since a cursor; nothing is missed.
+
+    While the node is locked only events of the account come; what is stored follows once it is unlocked.
+    """
     await socket.accept()
-    start = node.cursor if cursor is None else cursor
-    sending = asyncio.create_task(_send(socket, node, start))
+    sending = asyncio.create_task(_send(socket, node, node.follow(cursor)))
     hearing = asyncio.create_task(_until_gone(socket))
     await asyncio.wait((sending, hearing), return_when=asyncio.FIRST_COMPLETED)
     for task in (sending, hearing):
@@ -31,11 +35,12 @@ async def events(
     await asyncio.gather(sending, hearing, return_exceptions=True)
 
 
-async def _send(socket: WebSocket[Any, Any, Any], node: Node, cursor: int) -> None:
+async def _send(socket: WebSocket[Any, Any, Any], node: Node, followed: AsyncIterator[LoggedEvent]) -> None:
+    cursor = node.cursor
     for contact in node.contacts:
         presence = msgspec.structs.replace(views.presence(node, contact), cursor=cursor)
         await socket.send_text(_encode(presence).decode())
-    async for number, happened in node.follow(cursor):
+    async for number, happened in followed:
         await socket.send_text(_encode(views.event(number, happened)).decode())
 
 

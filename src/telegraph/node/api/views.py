@@ -17,6 +17,8 @@ from telegraph.protocol import node_api
 from telegraph.protocol.manager_api import User
 from telegraph.protocol.version import __version__
 
+_LOCKED = ("none", "locked")
+
 
 def person(user: User) -> node_api.Person:
     """Somebody in the directory."""
@@ -24,8 +26,13 @@ def person(user: User) -> node_api.Person:
 
 
 def account(node: Node, found: Account) -> node_api.Account:
-    """Who is logged in here."""
-    return node_api.Account(user_id=found.user_id, username=found.username, account=node.account_state)
+    """Who is logged in here; with the recovery code if it was made just now."""
+    return node_api.Account(
+        user_id=found.user_id,
+        username=found.username,
+        account=node.account_state,
+        recovery_code=node.take_recovery_code(),
+    )
 
 
 def conversation(node: Node, contact: Contact) -> node_api.Conversation:
@@ -58,8 +65,8 @@ def status(node: Node, api_url: str) -> node_api.NodeStatus:
         ],
         peer_address=node.peer_address,
         api_url=api_url,
-        pending=history.pending_count(node.database.reader),
-        unread=history.unread_count(node.database.reader),
+        pending=0 if state in _LOCKED else history.pending_count(node.database.reader),
+        unread=0 if state in _LOCKED else history.unread_count(node.database.reader),
         version=__version__,
     )
 

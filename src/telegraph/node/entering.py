@@ -1,0 +1,228 @@
+"""Registering, logging in and out, and passwords: where the store's lock and the account's session meet.
+
+Logging in first opens the store on this disk, for which no manager is needed; the session follows, later if need be.
+"""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import structlog
+
+from telegraph.errors import (
+    Busy,
+    FateUnknown,
+    NotLoggedIn,
+    OtherAccount,
+    Refused,
+    TelegraphError,
+    Unavailable,
+)
+from telegraph.node.account import Account
+from telegraph.node.backoff import Backoff
+from telegraph.node.model import AccountChanged
+from telegraph.node.running import Running
+from telegraph.node.settings import NodeSettings
+from telegraph.node.trust import Ask
+from telegraph.node.unattended import secrets_of
+from telegraph.protocol.names import check_password, check_username, name_key
+from telegraph.supervision import supervise
+
+log = structlog.get_logger(__name__)
+
+MAX_WAITING = 8
+"""Log-ins and the like that may wait for one another: each costs an Argon2id."""
+
+_LATER_FIRST = 0.5
+_LATER_LAST = 10.0
+
+
+class Entering(Running):
+    """A node that people can register with, log in to and log out of. One of these at a time; the others wait."""
+
+    def _configure(self, settings: NodeSettings, ask: Ask | None = None) -> None:
+        super()._configure(settings, ask)
+        self._door = asyncio.Lock()
+        self._waiting = 0
+        self._later: asyncio.Task[None] | None = None
+        self._new_code: str | None = None
+
+    async def register(self, username: str, password: str, invite: str | None = None) -> Account:
+        """Makes an account and logs in; :meth:`take_recovery_code` has the store's recovery code then.
+
+        Raises:
+            TelegraphError: illegal or taken name, illegal password, no manager, …; then nothing changed.
+        """
+        check_username(username)
+        check_password(password)
+        async with self._one_at_a_time(), AsyncExitStack() as undo:
+            await self._open_store(password, undo)
+            account = await (await self._joined()).register(username, password, invite or self.settings.invite_code)
+            await self._settle(password)
+            undo.pop_all()
+            return account
+
+    async def login(
+        self, username: str, password: str, *, unlock: str | None = None, set_aside: bool = False
+    ) -> Account:
+        """Opens the store if it is locked, and logs in; without a manager the session follows once there is one.
+
+        ``unlock`` is the password before, or the recovery code, if the password was changed elsewhere. ``set_aside``
+        moves a store that nobody can open out of the way instead, and begins an empty one.
+
+        Raises:
+            WrongPassword: the store does not open by it.
+            WrongCredentials: the managers do not know it.
+            TelegraphError: another account's data directory, no manager at the first log-in, …
+        """
+        async with self._one_at_a_time(), AsyncExitStack() as undo:
+            if set_aside and self._store.state == "locked":
+                log.warning("store_set_aside", folder=str(await self._store.set_aside()))
+            await self._open_store(unlock or password, undo)
+            account = await self._log_in(username, password)
+            undo.pop_all()
+            return account
+
+    async def _open_store(self, password: str, undo: AsyncExitStack) -> None:
+        """Opens or makes the store if need be; ``undo`` takes that back."""
+        state = self._store.state
+        if state == "open":
+            return
+        if state == "locked":
+            await self._store.unlock(password)
+        else:
+            undo.push_async_callback(self._store.discard)
+            self._new_code = await self._store.make(password)
+            undo.callback(self.take_recovery_code)
+        undo.push_async_callback(self._lock)
+        await self._enter()
+
+    async def _log_in(self, username: str, password: str) -> Account:
+        """The account with a session, or, while no manager answers, the account as it is stored here."""
+        self._stop_later()
+        known = self.account
+        if known is not None and name_key(known.username) != name_key(username):
+            raise OtherAccount(username=known.username)
+        try:
+            account = await (await self._joined()).login(username, password)
+        except Unavailable:
+            if known is None or known.certificate is None or self._membership is None:
+                raise
+            await self._store.check(password)
+            await self._go_on_without_manager(known, username, password)
+            return known
+        await self._settle(password)
+        return account
+
+    async def _settle(self, password: str) -> None:
+        """The managers took the password: from now on it, and no other, opens the store."""
+        await self._store.establish(password)
+        kept = secrets_of(self.settings, self._store.node_id)
+        if kept is not None:
+            self._store.allow_unattended(kept)
+
+    async def _go_on_without_manager(self, account: Account, username: str, password: str) -> None:
+        """Links with the certificate that there is; a session that was ended is begun anew once a manager answers."""
+        await self.logged_in(account)
+        self._broker.publish(AccountChanged(self.account_state, self.username))
+        if account.token is None:
+            self._later = asyncio.create_task(supervise("log_in_later", lambda: self._log_in_later(username, password)))
+
+    async def _log_in_later(self, username: str, password: str) -> None:
+        waits = Backoff(_LATER_FIRST, _LATER_LAST, self._rng)
+        while True:
+            await asyncio.sleep(waits.next())
+            try:
+                await self._member.login(username, password)
+            except Unavailable:
+                continue
+            except TelegraphError as error:
+                log.warning("log_in_refused", code=error.code)
+                await self.logged_out(error.code)
+            else:
+                await self._settle(password)
+            return
+
+    def _stop_later(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+
+    async def _lock(self) -> None:
+        self._stop_later()
+        await super()._lock()
+
+    async def logout(self) -> None:
+        """Ends the session and locks the store; this node is offline at once.
+
+        Raises:
+            NotLoggedIn: it is locked already.
+        """
+        async with self._one_at_a_time():
+            if self.account is None:
+                raise NotLoggedIn
+            if self._membership is not None and self._membership.account and self._membership.account.token:
+                await self._membership.logout()
+            await self._lock()
+            self._broker.publish(AccountChanged(self.account_state, None, "logged_out"))
+
+    async def change_password(self, old: str, new: str) -> None:
+        """Changes the account's password, and what opens the store.
+
+        While the managers are asked, both passwords open it: whatever becomes of the call, one that is known does.
+
+        Raises:
+            TelegraphError: illegal new password, wrong old one, no manager, …; then the old one stays.
+            FateUnknown: it may have been changed; the next log-in settles it.
+        """
+        check_password(new)
+        async with self._one_at_a_time():
+            member = self._member
+            member.require()
+            await self._store.admit(new)
+            try:
+                await member.change_password(old, new)
+            except FateUnknown:
+                raise
+            except Refused:
+                await self._store.withdraw(new)
+                raise
+            await self._store.establish(new)
+
+    async def renew_recovery_code(self, password: str) -> str:
+        """A new recovery code for the store; the one before is worth nothing any more.
+
+        Raises:
+            WrongPassword: the password is not this store's.
+        """
+        async with self._one_at_a_time():
+            await self._store.check(password)
+            return await self._store.renew_recovery_code()
+
+    def take_recovery_code(self) -> str | None:
+        """The recovery code of a store made just now, once; None if there is none to show."""
+        code, self._new_code = self._new_code, None
+        return code
+
+    def _one_at_a_time(self) -> "_Turn":
+        if self._waiting >= MAX_WAITING:
+            raise Busy(retry_after=1)
+        return _Turn(self)
+
+
+class _Turn:
+    """A turn at the door of a node."""
+
+    def __init__(self, node: Entering) -> None:
+        self._node = node
+
+    async def __aenter__(self) -> None:
+        self._node._waiting += 1  # noqa: SLF001 - one class in two pieces
+        try:
+            await self._node._door.acquire()  # noqa: SLF001 - the same
+        except BaseException:
+            self._node._waiting -= 1  # noqa: SLF001 - the same
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._node._waiting -= 1  # noqa: SLF001 - the same
+        self._node._door.release()  # noqa: SLF001 - the same

@@ -1,0 +1,389 @@
+"""The life of one person's daemon: starting, unlocking the store, finding the organisation, links, locking again."""
+
+import asyncio
+import secrets
+from base64 import b64decode
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from telegraph.errors import NotLoggedIn, Unavailable
+from telegraph.node import account as accounts
+from telegraph.node import event_log
+from telegraph.node.account import Account
+from telegraph.node.backoff import Backoff
+from telegraph.node.broker import Broker
+from telegraph.node.contacts import ContactBook
+from telegraph.node.database import Database
+from telegraph.node.joining import EarlyStore, finder, known_managers, settle_ca, stored_ca
+from telegraph.node.manager_client import ManagerClient
+from telegraph.node.manager_link import ManagerLink
+from telegraph.node.membership import Membership
+from telegraph.node.model import AccountChanged, Contact, PresenceChanged
+from telegraph.node.peer_port import PeerPort
+from telegraph.node.peers import Peers
+from telegraph.node.settings import NodeSettings, settings_of
+from telegraph.node.store import Store
+from telegraph.node.trust import Ask
+from telegraph.node.unattended import secrets_of
+from telegraph.node.vault import Stretching
+from telegraph.peer.tls import Credentials, TlsEndpoint
+from telegraph.protocol.addresses import Address, parse_address
+from telegraph.protocol.manager_api import User
+from telegraph.protocol.node_api import AccountState
+from telegraph.storage.datadir import DataDirectory
+from telegraph.supervision import supervise
+
+log = structlog.get_logger(__name__)
+
+_TIDY_EVERY = 600.0
+_RETRY_FIRST = 0.3
+_RETRY_LAST = 10.0
+"""Seconds between attempts to reach a manager."""
+
+
+class Running:
+    """What a node is beneath its public face, :class:`telegraph.node.app.Node`: see there for the parameters.
+
+    It is *locked* until the store is open: then it serves only its local API. Once open, it belongs to an organisation,
+    and to an account if there is one; links go while the account has a certificate.
+    """
+
+    def __init__(
+        self,
+        data: str | Path,
+        *,
+        manager: str | Sequence[str] | None = None,
+        ca: str | Path | None = None,
+        invite: str | None = None,
+        host: str = "0.0.0.0",  # noqa: S104 - others must reach it; every link needs a certificate
+        peer_port: int | None = None,
+        advertise: str | None = None,
+        key_file: str | Path | None = None,
+    ) -> None:
+        managers = (manager,) if isinstance(manager, str) else tuple(manager or ())
+        settings = NodeSettings(
+            data=Path(data),
+            managers=managers,
+            ca_file=Path(ca) if ca is not None else None,
+            host=host,
+            peer_port=peer_port,
+            advertise=advertise,
+            key_file=Path(key_file) if key_file is not None else None,
+        )
+        self._configure(settings_of(settings, invite))
+
+    @classmethod
+    def with_settings(cls, settings: NodeSettings, ask: Ask | None = None) -> Self:
+        """A node with all settings; ``ask`` asks the user whether to trust an unknown CA.
+
+        Raises:
+            TestingOnly: settings that weaken security, outside tests.
+        """
+        node = cls.__new__(cls)
+        node._configure(settings_of(settings, None), ask)  # noqa: SLF001 - our own class
+        return node
+
+    def _configure(self, settings: NodeSettings, ask: Ask | None = None) -> None:
+        self.settings = settings
+        self._ask = ask
+        self._rng = Random(secrets.randbits(64))  # noqa: S311 - jitter and message ids, no keys
+        self._advertise = parse_address(settings.advertise, 0) if settings.advertise else None
+        self._online: dict[str, tuple[bool, str | None]] = {}
+        self._broker = Broker()
+        self._early = EarlyStore()
+        self._peers: Peers | None = None
+        self._membership: Membership | None = None
+        self._client: ManagerClient | None = None
+        self._ca: str | None = None
+        self._joining = asyncio.Lock()
+        self._open = AsyncExitStack()
+        self._unlocked = AsyncExitStack()
+
+    # --- life ---
+
+    async def start(self) -> None:
+        """Opens the data directory and binds the peer port; if the store opens unattended, takes up its session.
+
+        Raises:
+            CannotStart: data in use or unreadable, port taken, CA unreadable or unknown.
+        """
+        async with AsyncExitStack() as opened:
+            directory = DataDirectory(self.settings.data)
+            opened.callback(directory.release)
+            self._port = PeerPort(self.settings.host, self.settings.peer_port)
+            opened.callback(self._port.close)
+            self._store = Store(self.settings.data, Stretching(memory=self.settings.argon2_memory))
+            opened.callback(self._broker.close)
+            opened.push_async_callback(self._lock)
+            self._ca = stored_ca(self.settings, self._early)
+            await self._awake()
+            self._open = opened.pop_all()
+
+    async def _awake(self) -> None:
+        """Unlocks the store if that needs no password; before the first log-in settles whom to trust."""
+        kept = secrets_of(self.settings, self._store.node_id)
+        if kept is not None and self._store.state == "locked" and self._store.unlock_unattended(kept):
+            await self._enter()
+        elif self._store.state == "none":
+            await self._settle_early()
+
+    async def close(self) -> None:
+        """Stops; everything that was acknowledged is on disk. Those who follow the events come to their end."""
+        await self._open.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # --- between unlocking and locking ---
+
+    async def _enter(self) -> None:
+        """The store is open: from here on there is somebody, and there are people and messages.
+
+        Raises:
+            CaUnreadable: the CA that was given is not that of the store.
+        """
+        async with AsyncExitStack() as opened:
+            opened.push_async_callback(self._store.lock)
+            opened.push_async_callback(self._leave)
+            await self.database.set(**self._early.values)
+            self._key = await accounts.device_key(self.database)
+            self._ca = stored_ca(self.settings, self.database)
+            self._contacts = ContactBook(self.database)
+            self._broker.attach(self.database)
+            opened.callback(self._broker.detach)
+            upkeep = asyncio.create_task(supervise("upkeep", self._keep_tidy))
+            opened.callback(upkeep.cancel)
+            await self._join(required=False)
+            self._unlocked = opened.pop_all()
+
+    async def _lock(self) -> None:
+        """Closes all that the store's being open allows, and the store."""
+        unlocked, self._unlocked = self._unlocked, AsyncExitStack()
+        await unlocked.aclose()
+
+    async def _keep_tidy(self) -> None:
+        """Keeps the event log from growing for ever."""
+        while True:
+            await self.database.write(event_log.forget)
+            await asyncio.sleep(_TIDY_EVERY)
+
+    async def _leave(self) -> None:
+        async with AsyncExitStack() as parts:
+            if self._client is not None:
+                parts.push_async_callback(self._client.close)
+            parts.push_async_callback(self._leave_peers)
+            if self._membership is not None:
+                parts.push_async_callback(self._membership.close)
+        self._membership = self._client = None
+
+    async def _leave_peers(self) -> None:
+        peers, self._peers = self._peers, None
+        if peers is not None:
+            await peers.close()
+            self._port.refuse()
+        self._online.clear()
+
+    @property
+    def database(self) -> Database:
+        """The store's database.
+
+        Raises:
+            NotLoggedIn: the store is locked.
+        """
+        return self._store.database
+
+    # --- finding the organisation ---
+
+    async def _settle_early(self) -> None:
+        """Settles whom to trust before anybody logs in, so that an unknown CA is asked about at the start."""
+        urls = list(self.settings.managers)
+        try:
+            _, self._ca = await settle_ca(self.settings, self._early, urls, self._ca, self._ask)
+        except Unavailable:
+            log.info("ca_not_fetched_yet")
+
+    async def _join(self, *, required: bool) -> Membership | None:
+        """Settles whom to trust and how to reach the managers; once settled, gives what there is.
+
+        Without a manager in reach that can wait until somebody logs in, unless ``required``.
+        """
+        async with self._joining:
+            if self._membership is None:
+                urls = list(self.settings.managers) or known_managers(self.database)
+                try:
+                    urls, self._ca = await settle_ca(self.settings, self.database, urls, self._ca, self._ask)
+                except Unavailable:
+                    if required:
+                        raise
+                    return None
+                self._client = ManagerClient(self._ca)
+                link = ManagerLink(self._client, self._find, urls, Backoff(_RETRY_FIRST, _RETRY_LAST, self._rng))
+                self._membership = Membership(
+                    self.database, self._key, link, self, peer_port=lambda: self.peer_port, advertise=self._advertised
+                )
+                await self._membership.resume()
+            return self._membership
+
+    async def _joined(self) -> Membership:
+        member = await self._join(required=True)
+        assert member is not None  # noqa: S101 - required
+        return member
+
+    @property
+    def _member(self) -> Membership:
+        if self._membership is None:
+            raise NotLoggedIn
+        return self._membership
+
+    async def _find(self) -> list[str]:
+        """Managers that live and belong to our organisation, quickest first."""
+        assert self._client is not None  # noqa: S101 - only the link made with it calls this
+        return await finder(self.settings, self.database).find(self._client.probe)
+
+    def _advertised(self) -> Address | None:
+        given = self._advertise
+        return None if given is None else Address(given.host, given.port or self.peer_port)
+
+    # --- who and where ---
+
+    @property
+    def node_id(self) -> str:
+        """A short public name of this data directory."""
+        return self._store.node_id
+
+    @property
+    def peer_port(self) -> int:
+        """The port on which other nodes reach this one."""
+        return self._port.number
+
+    @property
+    def account(self) -> Account | None:
+        """The account of the open store; None before the first log-in, and while the store is locked."""
+        if self._membership is not None:
+            return self._membership.account
+        return accounts.load(self.database) if self._store.state == "open" else None
+
+    @property
+    def username(self) -> str | None:
+        """The account's name, as :attr:`account`."""
+        account = self.account
+        return account.username if account else None
+
+    @property
+    def user_id(self) -> str | None:
+        """The account's id, as :attr:`account`."""
+        account = self.account
+        return account.user_id if account else None
+
+    @property
+    def account_state(self) -> AccountState:
+        """See :data:`telegraph.protocol.node_api.AccountState`."""
+        if self._store.state == "locked":
+            return "locked"
+        account = self.account
+        if account is None:
+            return "none"
+        if self._membership is not None and self._membership.online:
+            return "online"
+        return "offline" if self._peers is not None else "ended"
+
+    @property
+    def managers(self) -> list[str]:
+        """The managers known, the current one first."""
+        return self._membership.managers if self._membership else list(self.settings.managers)
+
+    @property
+    def peer_address(self) -> str | None:
+        """Where the managers were told that this node is, HOST:PORT."""
+        signed = self._membership.own_address() if self._membership else None
+        return str(Address(signed.host, signed.port)) if signed else None
+
+    # --- what the membership tells ---
+
+    async def logged_in(self, account: Account) -> None:
+        """Accepts links with the account's certificate, and sends what waits."""
+        if account.certificate is None or account.ca is None:
+            return
+        if self._peers is not None:  # a new log-in beside a session that goes on
+            self.certificate_renewed(account)
+            return
+        self._endpoint = TlsEndpoint(self._port.listen(), self._credentials(account))
+        self._peers = Peers(
+            endpoint=self._endpoint,
+            user_id=account.user_id,
+            username=account.username,
+            key=self._key.public,
+            database=self.database,
+            contacts=self._contacts,
+            broker=self._broker,
+            find_user=self._member.find_user,
+            learn=self._learn,
+            own_address=self._member.own_address,
+            on_marked_offline=self._member.marked_offline,
+            rng=self._rng,
+        )
+        await self._peers.start()
+
+    def _credentials(self, account: Account) -> Credentials:
+        return Credentials(account.certificate or "", self._key.private_pem, account.ca or "")
+
+    def certificate_renewed(self, account: Account) -> None:
+        """Shows the new certificate from the next connection on."""
+        if self._peers is not None:
+            self._endpoint.replace_credentials(self._credentials(account))
+
+    async def logged_out(self, reason: str) -> None:
+        """Speaks with nobody any more; what is stored can still be read."""
+        await self._leave_peers()
+        self._broker.publish(AccountChanged(self.account_state, self.username, reason))
+
+    def connection_changed(self) -> None:
+        """Tells followers."""
+        self._broker.publish(AccountChanged(self.account_state, self.username))
+
+    def watched(self) -> list[str]:
+        """Everybody this node has talked with."""
+        return [contact.user_id for contact in self._contacts]
+
+    async def user_changed(self, user: User) -> None:
+        """Takes over a new address or key, tells followers of comings and goings, and tries again at once."""
+        contact = self._contacts.of_user(user.user_id)
+        if contact is None or self._peers is None:
+            return
+        if _is_news(contact, user):
+            contact = await self._peers.learn(user)
+        online = user.status == "online"
+        if self._online.get(user.user_id) != (online, user.last_seen):
+            before = self._online.get(user.user_id)
+            self._online[user.user_id] = (online, user.last_seen)
+            if before is None or before[0] != online:
+                self._broker.publish(PresenceChanged(contact.username, online, user.user_id, user.last_seen))
+        if online:
+            self._peers.hurry(contact.id)
+
+    async def _learn(self, user: User) -> Contact:
+        """Pins or updates somebody as the directory knows them; from then on we hear of their comings and goings."""
+        new = self._contacts.of_user(user.user_id) is None
+        contact = await self._contacts.learn(user)
+        if new:
+            self._online[user.user_id] = (user.status == "online", user.last_seen)
+            await self._member.watch([user.user_id])
+        return contact
+
+
+def _is_news(contact: Contact, user: User) -> bool:
+    """Whether the directory says something that is not yet stored here."""
+    key = b64decode(user.device_key) if user.device_key else None
+    return user.counter > contact.counter or user.username != contact.username or key != contact.device_key

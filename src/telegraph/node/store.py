@@ -1,0 +1,210 @@
+"""The encrypted store of a data directory: absent, locked or open (DESIGN.md sections 5 and 10.10)."""
+
+import asyncio
+import secrets
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from telegraph.errors import DataUnreadable, NotLoggedIn, RateLimited, TelegraphError, WrongPassword
+from telegraph.node import vault as vaults
+from telegraph.node.database import FILE, Database
+from telegraph.node.guesses import Guesses
+from telegraph.node.unattended import Secrets
+from telegraph.node.vault import Stretching, Vault
+
+State = Literal["none", "locked", "open"]
+
+_UNENCRYPTED = "messages.sqlite3"
+_FILES = (vaults.FILE, FILE, f"{FILE}-wal", f"{FILE}-shm")
+
+
+class Store:
+    """One data directory's vault and, while it is open, its database. One caller at a time."""
+
+    def __init__(self, directory: Path, stretching: Stretching) -> None:
+        """Looks what is there; opens nothing.
+
+        Raises:
+            DataUnreadable: the vault is damaged, or messages of before the time of encryption are there.
+            NewerSchema: a newer release wrote it.
+        """
+        self._directory = directory
+        self._stretching = stretching
+        self._vault: Vault | None = vaults.load(directory)
+        self._key: bytes | None = None
+        self._guesses = Guesses()
+        self._database: Database | None = None
+        self.node_id = self._vault.node_id if self._vault else secrets.token_hex(6)
+        if self._vault is None and (directory / _UNENCRYPTED).exists():
+            detail = f"{_UNENCRYPTED} in it is of a development version that did not encrypt; move it away"
+            raise DataUnreadable(data=directory, detail=detail)
+
+    @property
+    def state(self) -> State:
+        """``none``: no account was ever stored here; ``locked``: a password is needed; ``open``."""
+        if self._database is not None:
+            return "open"
+        return "locked" if self._vault is not None and self._vault.established else "none"
+
+    @property
+    def database(self) -> Database:
+        """The open database.
+
+        Raises:
+            NotLoggedIn: it is locked.
+        """
+        if self._database is None:
+            raise NotLoggedIn
+        return self._database
+
+    async def make(self, password: str) -> str:
+        """A new, empty store for this password, open; the recovery code, to be shown once.
+
+        Until :meth:`establish` it may be replaced by another; what an earlier attempt left is removed.
+
+        Raises:
+            DataUnreadable: the disk does not take it.
+        """
+        await self.discard()
+        made = await asyncio.to_thread(vaults.create, password, self._stretching)
+        vault, self._key, code = made
+        self._save(msgspec.structs.replace(vault, node_id=self.node_id))
+        self._open()
+        return code
+
+    async def unlock(self, password: str) -> None:
+        """Opens the store by its password or recovery code.
+
+        Raises:
+            WrongPassword: it is neither.
+            RateLimited: too many wrong ones came shortly before.
+            DataUnreadable, NewerSchema: the database is damaged, or of a newer release.
+        """
+        self._key = await self._key_for(password)
+        self._open()
+
+    async def check(self, password: str) -> None:
+        """Returns if the password opens this store.
+
+        Raises:
+            WrongPassword, RateLimited: as :meth:`unlock`.
+        """
+        await self._key_for(password)
+
+    async def _key_for(self, password: str) -> bytes:
+        if self._vault is None:
+            raise WrongPassword
+        wait = self._guesses.wait(time.monotonic())
+        if wait > 0:
+            raise RateLimited(retry_after=wait)
+        try:
+            key = await asyncio.to_thread(vaults.open_with_password, self._vault, password)
+        except WrongPassword:
+            self._guesses.wrong(time.monotonic())
+            raise
+        self._guesses.right()
+        return key
+
+    def unlock_unattended(self, kept: Secrets) -> bool:
+        """Opens the store without a password, if that was allowed; whether it is open now.
+
+        Raises:
+            CannotStart: what is kept cannot be read.
+        """
+        secret = kept.read()
+        if self._vault is None or secret is None:
+            return False
+        self._key = vaults.open_unattended(self._vault, secret)
+        if self._key is not None:
+            self._open()
+        return self._key is not None
+
+    def allow_unattended(self, kept: Secrets) -> None:
+        """From the next start on the store opens by what is kept; an open store only."""
+        vault, key = self._unlocked()
+        secret = kept.read() or kept.make()
+        if vaults.open_unattended(vault, secret) is None:
+            self._save(vaults.with_secret(vault, key, "unattended", secret))
+
+    async def establish(self, password: str) -> None:
+        """There is an account in the store now, and this is its password: no other opens it from here on."""
+        vault, key = self._unlocked()
+        settled = await asyncio.to_thread(vaults.only_password, vault, key, password, self._stretching)
+        self._save(msgspec.structs.replace(settled, established=True))
+
+    async def admit(self, password: str) -> None:
+        """Lets one password more open the store: while it is being changed, either may turn out to be the one."""
+        vault, key = self._unlocked()
+        self._save(await asyncio.to_thread(vaults.with_password, vault, key, password, self._stretching))
+
+    async def withdraw(self, password: str) -> None:
+        """Takes back what :meth:`admit` let in; does nothing if no other password would be left."""
+        vault, _ = self._unlocked()
+        self._save(await asyncio.to_thread(vaults.without_password, vault, password))
+
+    async def renew_recovery_code(self) -> str:
+        """Another recovery code; the one before opens nothing any more."""
+        vault, key = self._unlocked()
+        code = vaults.new_recovery_code()
+        self._save(vaults.with_secret(vault, key, "recovery", vaults.plain_code(code)))
+        return code
+
+    async def lock(self) -> None:
+        """Closes the database and forgets its key; everything that was acknowledged is on disk."""
+        database, self._database, self._key = self._database, None, None
+        if database is not None:
+            await database.close()
+
+    async def discard(self) -> None:
+        """Removes a store in which no account was ever established; does nothing to any other.
+
+        Raises:
+            DataUnreadable: there is a database without its vault, so nobody can tell whether it holds messages.
+        """
+        if self._vault is not None and self._vault.established:
+            return
+        if self._vault is None and (self._directory / FILE).exists():
+            raise DataUnreadable(data=self._directory, detail=f"{vaults.FILE} is missing beside {FILE}")
+        await self.lock()
+        for name in reversed(_FILES):
+            (self._directory / name).unlink(missing_ok=True)
+        self._vault = None
+
+    async def set_aside(self) -> Path:
+        """Moves the store into a folder of its own, still locked, and begins anew; where it lies now.
+
+        Raises:
+            DataUnreadable: it cannot be moved.
+        """
+        await self.lock()
+        folder = self._directory / f"set-aside-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        try:
+            folder.mkdir(mode=0o700)
+            for name in reversed(_FILES):  # the vault last: with it here, an interrupted move is seen
+                if (self._directory / name).exists():
+                    (self._directory / name).rename(folder / name)
+        except OSError as problem:
+            raise DataUnreadable(data=self._directory, detail=problem.strerror) from problem
+        self._vault = None
+        return folder
+
+    def _unlocked(self) -> tuple[Vault, bytes]:
+        if self._vault is None or self._key is None:
+            raise NotLoggedIn
+        return self._vault, self._key
+
+    def _open(self) -> None:
+        assert self._key is not None  # noqa: S101 - the callers have just set it
+        try:
+            self._database = Database.open(self._directory, self._key)
+        except TelegraphError:
+            self._key = None
+            raise
+
+    def _save(self, vault: Vault) -> None:
+        vaults.save(self._directory, vault)
+        self._vault = vault

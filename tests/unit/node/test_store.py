@@ -1,0 +1,215 @@
+"""A data directory's store: made, locked, unlocked, moved out of the way."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from telegraph.errors import DataUnreadable, KeyFileUnreadable, NotLoggedIn, RateLimited, WrongPassword
+from telegraph.node.store import Store
+from telegraph.node.unattended import KeyFile, Keyring
+from telegraph.node.vault import Stretching
+
+QUICK = Stretching(iterations=1, lanes=1, memory=8)
+PASSWORD = "correct horse battery"
+SECRET = "meet me at the old bridge at nine"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """An established store with a secret in it."""
+    made = Store(tmp_path, QUICK)
+    await made.make(PASSWORD)
+    await made.establish(PASSWORD)
+    await made.database.set(secret=SECRET.encode())
+    yield made
+    await made.lock()
+
+
+async def reopened(tmp_path: Path, password: str) -> bytes | None:
+    again = Store(tmp_path, QUICK)
+    await again.unlock(password)
+    value = again.database.setting("secret")
+    await again.lock()
+    return value
+
+
+async def test_what_is_in_it_is_there_again_with_the_password(store: Store, tmp_path: Path) -> None:
+    await store.lock()
+    assert await reopened(tmp_path, PASSWORD) == SECRET.encode()
+
+
+async def test_a_locked_one_gives_nothing(store: Store, tmp_path: Path) -> None:
+    await store.lock()
+    again = Store(tmp_path, QUICK)
+    assert again.state == "locked"
+    with pytest.raises(NotLoggedIn):
+        _ = again.database
+    with pytest.raises(WrongPassword):
+        await again.unlock("a wrong password")
+    assert again.state == "locked"
+
+
+async def test_nothing_readable_lies_on_the_disk_while_it_is_open_or_afterwards(store: Store, tmp_path: Path) -> None:
+    def readable() -> list[str]:
+        return [file.name for file in tmp_path.iterdir() if SECRET.encode() in file.read_bytes()]
+
+    assert (tmp_path / "store.sqlite3-wal").stat().st_size > 0
+    assert readable() == []
+    await store.lock()
+    assert readable() == []
+    assert not (tmp_path / "store.sqlite3").read_bytes().startswith(b"SQLite format 3")
+
+
+async def test_whoever_guesses_has_to_wait(store: Store, tmp_path: Path) -> None:
+    await store.lock()
+    again = Store(tmp_path, QUICK)
+    for number in range(5):
+        with pytest.raises(WrongPassword):
+            await again.unlock(f"guess {number}")
+    with pytest.raises(RateLimited):
+        await again.unlock(PASSWORD)
+
+
+async def test_before_an_account_is_in_it_it_can_be_made_anew(tmp_path: Path) -> None:
+    first = Store(tmp_path, QUICK)
+    await first.make("a first try")
+    await first.lock()
+
+    second = Store(tmp_path, QUICK)
+    assert second.state == "none"
+    await second.make("a second try")
+    await second.establish("a second try")
+    await second.lock()
+
+    assert Store(tmp_path, QUICK).state == "locked"
+    assert await reopened(tmp_path, "a second try") is None
+
+
+async def test_an_established_one_is_never_discarded(store: Store, tmp_path: Path) -> None:
+    await store.discard()
+    await store.lock()
+    assert await reopened(tmp_path, PASSWORD) == SECRET.encode()
+
+
+async def test_a_database_without_its_vault_is_left_alone(store: Store, tmp_path: Path) -> None:
+    await store.lock()
+    (tmp_path / "vault.json").unlink()
+    with pytest.raises(DataUnreadable):
+        await Store(tmp_path, QUICK).make("another password")
+    assert (tmp_path / "store.sqlite3").exists()
+
+
+def test_messages_of_before_encryption_are_neither_opened_nor_removed(tmp_path: Path) -> None:
+    (tmp_path / "messages.sqlite3").write_bytes(b"old")
+    with pytest.raises(DataUnreadable):
+        Store(tmp_path, QUICK)
+    assert (tmp_path / "messages.sqlite3").read_bytes() == b"old"
+
+
+async def test_one_that_nobody_can_open_is_moved_aside_and_can_still_be_opened_there(store: Store) -> None:
+    folder = await store.set_aside()
+    assert store.state == "none"
+    await store.make("a new beginning")
+    await store.establish("a new beginning")
+    assert store.database.setting("secret") is None
+    assert await reopened(folder, PASSWORD) == SECRET.encode()
+
+
+async def test_a_changed_password_opens_it_and_the_one_before_does_not(store: Store, tmp_path: Path) -> None:
+    await store.admit("the next password")
+    await store.establish("the next password")
+    await store.lock()
+    assert await reopened(tmp_path, "the next password") == SECRET.encode()
+    with pytest.raises(WrongPassword):
+        await reopened(tmp_path, PASSWORD)
+
+
+async def test_a_change_that_was_interrupted_leaves_both_passwords(store: Store, tmp_path: Path) -> None:
+    await store.admit("perhaps the next")
+    await store.lock()
+    assert await reopened(tmp_path, PASSWORD) == await reopened(tmp_path, "perhaps the next") == SECRET.encode()
+
+
+async def test_a_change_that_was_refused_leaves_the_old_password_alone(store: Store, tmp_path: Path) -> None:
+    await store.admit("refused by the managers")
+    await store.withdraw("refused by the managers")
+    await store.lock()
+    assert await reopened(tmp_path, PASSWORD) == SECRET.encode()
+    with pytest.raises(WrongPassword):
+        await reopened(tmp_path, "refused by the managers")
+
+
+async def test_a_new_recovery_code_opens_it(store: Store, tmp_path: Path) -> None:
+    code = await store.renew_recovery_code()
+    await store.lock()
+    assert await reopened(tmp_path, code) == SECRET.encode()
+
+
+async def test_a_key_file_opens_it_from_the_next_start_on(store: Store, tmp_path: Path) -> None:
+    kept = KeyFile(tmp_path / "elsewhere.key")
+    assert not Store(tmp_path, QUICK).unlock_unattended(kept)
+    store.allow_unattended(kept)
+    store.allow_unattended(kept)  # again changes nothing
+    await store.lock()
+
+    again = Store(tmp_path, QUICK)
+    assert again.unlock_unattended(kept)
+    assert again.database.setting("secret") == SECRET.encode()
+    await again.lock()
+    assert (tmp_path / "elsewhere.key").stat().st_mode & 0o777 == 0o600
+
+
+async def test_another_key_file_opens_nothing(store: Store, tmp_path: Path) -> None:
+    store.allow_unattended(KeyFile(tmp_path / "right.key"))
+    await store.lock()
+    KeyFile(tmp_path / "other.key").make()
+    again = Store(tmp_path, QUICK)
+    assert not again.unlock_unattended(KeyFile(tmp_path / "other.key"))
+    assert again.state == "locked"
+
+
+@pytest.mark.parametrize("content", ["", "not hex", "abcd", "é"])
+def test_a_file_that_holds_no_key_is_said_so(tmp_path: Path, content: str) -> None:
+    (tmp_path / "bad.key").write_text(content)
+    with pytest.raises(KeyFileUnreadable):
+        KeyFile(tmp_path / "bad.key").read()
+
+
+def test_a_key_file_is_never_overwritten(tmp_path: Path) -> None:
+    kept = KeyFile(tmp_path / "a.key")
+    secret = kept.make()
+    with pytest.raises(KeyFileUnreadable):
+        kept.make()
+    assert kept.read() == secret
+
+
+async def test_the_keyring_of_the_session_opens_it(store: Store, tmp_path: Path) -> None:
+    import keyring
+    from keyring.backend import KeyringBackend
+
+    class InMemory(KeyringBackend):
+        priority = 1.0
+        kept: dict[tuple[str, str], str]
+
+        def get_password(self, service: str, username: str) -> str | None:
+            return self.kept.get((service, username))
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            self.kept[service, username] = password
+
+        def delete_password(self, service: str, username: str) -> None:
+            del self.kept[service, username]
+
+    InMemory.kept = {}
+    before = keyring.get_keyring()
+    keyring.set_keyring(InMemory())  # type: ignore[no-untyped-call]  # theirs
+    try:
+        store.allow_unattended(Keyring(store.node_id))
+        await store.lock()
+        again = Store(tmp_path, QUICK)
+        assert again.unlock_unattended(Keyring(again.node_id))
+        await again.lock()
+        assert not Store(tmp_path, QUICK).unlock_unattended(Keyring("another node"))
+    finally:
+        keyring.set_keyring(before)

@@ -24,6 +24,8 @@ from telegraph.protocol.frames import (
     ReadStored,
     Refuse,
     SignedAddress,
+    Skip,
+    Skipped,
     Stored,
     decode_frames,
     encode_frames,
@@ -68,6 +70,8 @@ EXAMPLES: dict[type[Frame], Frame] = {
     MessageFrame: MessageFrame(
         id=MESSAGE_ID, seq=12, seen=7, sender=ALICE, recipient=BOB, sent_at=1_900_000_000_000_000, text="Hello Bob"
     ),
+    Skip: Skip(seq=13, id=MESSAGE_ID, ord=MESSAGE_ID),
+    Skipped: Skipped(seq=13, had=False),
     Stored: Stored(12),
     Refuse: Refuse(seq=14, error="sequence_gap", message="messages are missing", expected=13),
     Read: Read(12),

@@ -18,14 +18,16 @@ INTRODUCTION = """\
 <!-- Made from src/telegraph/node/states.py by scripts/generate_states_reference.py (`make docs`); do not edit. -->
 
 `state` of a message in the local API, the Python API and the command line is one of these. The report's `status` is
-`pending` in the state *pending* and `ok` in every other. [A message's life](../explanation/message-life.md) tells how
-they come about.
+`pending` in the state *pending* and `ok` in every other. `reason` says why a message is *failed*: it is the happening
+that led there. [A message's life](../explanation/message-life.md) tells how they come about.
 """
 
 MEANINGS: dict[Happening, str] = {
     "stored_by_peer": "the recipient's node acknowledged: it is on their disk",
     "read_by_peer": "a read receipt came from the recipient",
-    "refused": "the recipient's node refused it for good",
+    "refused": "the recipient's node refused it for good: it could never be accepted",
+    "expired": "the time that the user gave it ran out",
+    "account_deleted": "the recipient has no account any more",
     "cancelled": "the user gave it up",
     "retried": "the user tries it again",
     "read_here": "the user of this node read a message that they received",

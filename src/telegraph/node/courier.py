@@ -10,13 +10,14 @@ from typing import Protocol
 
 import structlog
 
-from telegraph.node import streams
+from telegraph.node import streams, voids
 from telegraph.node.backoff import Backoff
 from telegraph.node.database import Database
 from telegraph.node.links import LinkTable, OpenLink
 from telegraph.node.model import Contact
+from telegraph.node.voids import Numbered
 from telegraph.peer.port import LinkClosed, Unreachable
-from telegraph.protocol.frames import Frame, MessageFrame, Read, encode_frames
+from telegraph.protocol.frames import Frame, MessageFrame, Read, Skip, encode_frames
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +95,7 @@ class Courier:
     def _has_work(self) -> bool:
         reader = self._road.database.reader
         waiting = reader.execute("SELECT 1 FROM outbox WHERE contact = ? LIMIT 1", (self._id,)).fetchone()
-        return waiting is not None or streams.receipt_due(reader, self._id) > 0
+        return waiting is not None or streams.receipt_due(reader, self._id) > 0 or voids.any_due(reader, self._id)
 
     async def _work(self) -> None:
         self._hurry.clear()
@@ -190,42 +191,39 @@ class Courier:
             if frames:
                 await link.link.send(encode_frames(frames))
                 continue
-            if not link.in_flight and not self._receipt(link):
+            if not link.in_flight and not link.asked and not self._receipt(link):
                 if self._left_behind(link):
                     raise LinkClosed
                 return
             await _first_of(self._wake.wait, link.closed.wait)
 
     def _next(self, link: OpenLink) -> list[Frame]:
-        room = min(WINDOW - link.in_flight, _AT_ONCE)
+        room = min(WINDOW - max(link.in_flight, len(link.asked)), _AT_ONCE)
         frames: list[Frame] = []
         if room > 0:
-            frames += self._messages(link, room)
+            frames += self._numbered(link, room)
         due = streams.receipt_due(self._road.database.reader, self._id)
         if due > link.receipt:
             link.receipt = due
             frames.append(Read(due))
         return frames
 
-    def _messages(self, link: OpenLink, room: int) -> list[MessageFrame]:
+    def _numbered(self, link: OpenLink, room: int) -> list[Numbered]:
+        """What comes next, by number: messages, and numbers given up in place of theirs."""
         contact = self._road.contact(self._id)
-        found = streams.pending(
-            self._road.database.reader,
-            self._id,
-            self._road.user_id,
-            contact.user_id,
-            after=link.sent,
-            limit=room,
-        )
-        chosen: list[MessageFrame] = []
+        reader = self._road.database.reader
+        messages = streams.pending(reader, self._id, self._road.user_id, contact.user_id, after=link.sent, limit=room)
+        skips = voids.due(reader, self._id, after=link.sent, asked=link.asked, limit=room)
+        chosen: list[Numbered] = []
         size = 0
-        for frame in found:
-            size += len(frame.text) * 4
+        for frame in voids.merged(messages, skips, room):
+            size += len(frame.text) * 4 if isinstance(frame, MessageFrame) else 0
             if chosen and size > _BYTES_AT_ONCE:
                 break
             chosen.append(frame)
+        link.asked.update(frame.seq for frame in chosen if isinstance(frame, Skip))
         if chosen:
-            link.sent = chosen[-1].seq
+            link.sent = max(link.sent, chosen[-1].seq)
         return chosen
 
     def _left_behind(self, link: OpenLink) -> bool:

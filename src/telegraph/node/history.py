@@ -3,14 +3,17 @@
 from typing import Any, Final
 
 from telegraph.node.model import Message, as_time, id_text
+from telegraph.protocol.node_api import MessageState
 from telegraph.storage.engine import sqlite3
 
-SELECT_MESSAGE: Final = """
-SELECT m.uuid, m.mine, c.username, m.text, m.sent_at, m.kind, m.reply_to, m.late, m.settled,
+_STATE: Final = """ifnull(m.settled,
        CASE WHEN m.mine = 1 THEN
             CASE WHEN EXISTS (SELECT 1 FROM outbox o WHERE o.contact = m.contact AND o.seq = m.seq AND o.message = m.id)
                  THEN 'pending' WHEN m.seq <= c.out_read THEN 'read' ELSE 'delivered' END
-            WHEN m.seq <= c.in_read THEN 'read' ELSE 'delivered' END
+            WHEN m.seq <= c.in_read THEN 'read' ELSE 'delivered' END)"""
+
+SELECT_MESSAGE: Final = f"""
+SELECT m.uuid, m.mine, c.username, m.text, m.sent_at, m.kind, m.reply_to, m.late, m.reason, {_STATE}
 FROM messages m JOIN contacts c ON c.id = m.contact"""
 
 _UNREAD: Final = """
@@ -21,24 +24,32 @@ UNION ALL SELECT id FROM messages WHERE seq IS NULL AND settled = 'delivered'"""
 
 def as_message(row: tuple[Any, ...], me: str) -> Message:
     """A message out of a row of :data:`SELECT_MESSAGE`; ``me`` is the own user name."""
-    uuid, mine, other, text, sent_at, kind, reply_to, late, settled, state = row
+    uuid, mine, other, text, sent_at, kind, reply_to, late, reason, state = row
     return Message(
         id=id_text(uuid),
         sender=me if mine else other,
         recipient=other if mine else me,
         text=text,
-        state=settled or state,
+        state=state,
         sent_at=as_time(sent_at),
         mine=bool(mine),
         kind=kind,
         reply_to=id_text(reply_to) if reply_to else None,
         late=bool(late),
+        reason=reason,
     )
 
 
 def message(connection: sqlite3.Connection, row_id: int, me: str) -> Message:
     """The message of a row that exists."""
     return as_message(connection.execute(f"{SELECT_MESSAGE} WHERE m.id = ?", (row_id,)).fetchone(), me)
+
+
+def state(connection: sqlite3.Connection, row_id: int) -> MessageState:
+    """The state of a message that exists."""
+    query = f"SELECT {_STATE} FROM messages m JOIN contacts c ON c.id = m.contact WHERE m.id = ?"
+    found: MessageState = connection.execute(query, (row_id,)).fetchone()[0]
+    return found
 
 
 def find(connection: sqlite3.Connection, contact: int, uuid: bytes) -> int | None:
@@ -71,16 +82,17 @@ def unread(connection: sqlite3.Connection, me: str) -> list[Message]:
 def unread_count(connection: sqlite3.Connection, contact: int | None = None) -> int:
     """How many messages nobody has read here, of one conversation or of all."""
     one, values = ("= ?", (contact,)) if contact is not None else ("NOT NULL", ())
-    numbered = f"SELECT ifnull(sum(in_seq - in_read), 0) FROM contacts WHERE id {one}"
+    numbered = f"SELECT ifnull(sum(in_seq - in_read - in_holes), 0) FROM contacts WHERE id {one}"
     outside = f"SELECT count(*) FROM messages WHERE contact {one} AND seq IS NULL AND settled = 'delivered'"
     return sum(int(connection.execute(query, values).fetchone()[0]) for query in (numbered, outside))
 
 
 def pending_count(connection: sqlite3.Connection, contact: int | None = None) -> int:
-    """How many messages wait in the outbox, for one contact or for all."""
-    if contact is None:
-        return int(connection.execute("SELECT count(*) FROM outbox").fetchone()[0])
-    return int(connection.execute("SELECT count(*) FROM outbox WHERE contact = ?", (contact,)).fetchone()[0])
+    """How many messages are pending, for one contact or for all."""
+    one, values = ("= ?", (contact,)) if contact is not None else ("NOT NULL", ())
+    waiting = f"SELECT count(*) FROM outbox WHERE contact {one}"
+    again = f"SELECT count(*) FROM voids WHERE contact {one} AND again"
+    return sum(int(connection.execute(query, values).fetchone()[0]) for query in (waiting, again))
 
 
 def latest(connection: sqlite3.Connection, contact: int, me: str) -> Message | None:

@@ -14,8 +14,8 @@ MAX_ANSWERS = MAX_FRAMES
 class OpenLink:
     """A link whose two ends know each other, and how far sending on it has come.
 
-    ``sent`` is the highest message number handed to it, ``receipt`` the highest read receipt. ``closed`` is set
-    when it is gone.
+    ``sent`` is the highest message number handed to it, ``receipt`` the highest read receipt. ``asked`` are the numbers
+    given up that it was told and has not answered. ``closed`` is set when it is gone.
     """
 
     def __init__(self, link: Link, contact: int, since: float, received_there: int) -> None:
@@ -25,6 +25,7 @@ class OpenLink:
         self.sent = received_there
         self.acknowledged = received_there
         self.receipt = 0
+        self.asked: set[int] = set()
         self.refused = False
         self.closed = asyncio.Event()
         self._answers: list[Frame] = []

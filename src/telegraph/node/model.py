@@ -7,7 +7,7 @@ import msgspec
 
 from telegraph.protocol import node_api
 from telegraph.protocol.addresses import Address
-from telegraph.protocol.node_api import AccountState, MessageState
+from telegraph.protocol.node_api import AccountState, FailureReason, MessageState
 
 
 class Contact(msgspec.Struct, frozen=True):
@@ -31,6 +31,7 @@ class Message(msgspec.Struct, frozen=True):
 
     ``sender`` and ``recipient`` are user names, ``sent_at`` is the sender's clock, for show only.
     ``mine``: this node's user sent it. ``late``: it arrived above what had been read already.
+    ``reason``: why it failed.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Message(msgspec.Struct, frozen=True):
     kind: str = "text"
     reply_to: str | None = None
     late: bool = False
+    reason: FailureReason | None = None
 
 
 class MessageReceived(msgspec.Struct, frozen=True):
@@ -110,6 +112,7 @@ def as_api_message(message: Message) -> node_api.Message:
         kind=message.kind,
         reply_to=message.reply_to,
         late=message.late,
+        reason=message.reason,
     )
 
 

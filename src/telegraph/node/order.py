@@ -20,14 +20,17 @@ class Place(msgspec.Struct, frozen=True, order=True):
     id: bytes
 
 
-def place(message_id: bytes, seq: int, seen: int, own_before: bytes, others_seen: bytes) -> Place:
+def place(
+    message_id: bytes, seq: int, seen: int, own_before: bytes, others_seen: bytes, *, stamp: bytes | None = None
+) -> Place:
     """Where a message belongs.
 
     ``own_before`` is the ``ord`` of the sender's previous message, ``others_seen`` that of the other's message
     number ``seen``;
-    empty where there is none. Ids must rise along each sender's stream.
+    empty where there is none. Ids must rise along each sender's stream; a message that is sent again under a new number
+    keeps its id, and has a ``stamp`` that rises instead.
     """
-    return Place(max(message_id, own_before, others_seen), seq + seen, message_id)
+    return Place(max(stamp or message_id, own_before, others_seen), seq + seen, message_id)
 
 
 Verdict = Literal["store", "repeat", "gap", "forged"]

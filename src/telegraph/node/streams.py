@@ -25,7 +25,9 @@ class Taken(msgspec.Struct, frozen=True):
     refusal: Refuse | None = None
 
 
-class _Counters(msgspec.Struct):
+class Counters(msgspec.Struct):
+    """The numbers of a conversation, as in the table of contacts."""
+
     stream: int
     out_seq: int
     out_id: bytes
@@ -35,18 +37,21 @@ class _Counters(msgspec.Struct):
     in_seen: int
     in_ord: bytes
     in_read: int
+    in_holes: int
     read_ord: bytes
 
 
-_COUNTERS: Final = ", ".join(_Counters.__struct_fields__)
+_COUNTERS: Final = ", ".join(Counters.__struct_fields__)
 
 
-def _counters(connection: sqlite3.Connection, contact: int) -> _Counters:
+def counters(connection: sqlite3.Connection, contact: int) -> Counters:
+    """The numbers of one conversation."""
     row = connection.execute(f"SELECT {_COUNTERS} FROM contacts WHERE id = ?", (contact,)).fetchone()
-    return _Counters(*row)
+    return Counters(*row)
 
 
-def _set(connection: sqlite3.Connection, contact: int, **values: object) -> None:
+def set_counters(connection: sqlite3.Connection, contact: int, **values: object) -> None:
+    """Changes some numbers of one conversation."""
     assignments = ", ".join(f"{name} = ?" for name in values)
     connection.execute(f"UPDATE contacts SET {assignments} WHERE id = ?", (*values.values(), contact))
 
@@ -73,7 +78,7 @@ def append(
     reply_to: bytes | None = None,
 ) -> int:
     """A new message of ours, with its outbox row: the row of the message."""
-    have = _counters(connection, contact)
+    have = counters(connection, contact)
     seq, uuid = have.out_seq + 1, next_id(have.out_id, now_us // 1000, rng)
     spot = place(uuid, seq, have.in_seq, have.out_ord, have.in_ord)
     row = _insert(
@@ -92,7 +97,7 @@ def append(
         reply_to=reply_to,
     )
     connection.execute("INSERT INTO outbox (contact, seq, message) VALUES (?, ?, ?)", (contact, seq, row))
-    _set(connection, contact, out_seq=seq, out_id=uuid, out_ord=spot.ord)
+    set_counters(connection, contact, out_seq=seq, out_id=uuid, out_ord=spot.ord)
     event_log.log_message(connection, contact, row)
     return row
 
@@ -102,7 +107,7 @@ def pending(
 ) -> list[MessageFrame]:
     """The next messages that wait for a contact, with numbers above ``after``, as they go on the wire."""
     rows = connection.execute(
-        "SELECT m.uuid, m.seq, m.seen, m.sent_at, m.text, m.kind, m.reply_to FROM outbox o"
+        "SELECT m.uuid, m.seq, m.seen, m.sent_at, m.text, m.kind, m.reply_to, m.stamp FROM outbox o"
         " JOIN messages m ON m.id = o.message WHERE o.contact = ? AND o.seq > ? ORDER BY o.seq LIMIT ?",
         (contact, after, limit),
     )
@@ -117,8 +122,9 @@ def pending(
             text=text,
             kind=kind,
             reply_to=reply_to,
+            stamp=stamp,
         )
-        for uuid, seq, seen, sent_at, text, kind, reply_to in rows
+        for uuid, seq, seen, sent_at, text, kind, reply_to, stamp in rows
     ]
 
 
@@ -135,7 +141,7 @@ def sent(connection: sqlite3.Connection, contact: int) -> int:
 
 def stored_by_peer(connection: sqlite3.Connection, contact: int, upto: int) -> bool:
     """The contact has our messages up to a number on disk. False if that changes nothing or was never sent."""
-    have = _counters(connection, contact)
+    have = counters(connection, contact)
     if upto > have.out_seq:
         return False
     first = first_waiting(connection, contact)
@@ -148,17 +154,29 @@ def stored_by_peer(connection: sqlite3.Connection, contact: int, upto: int) -> b
 
 def read_by_peer(connection: sqlite3.Connection, contact: int, upto: int | None) -> int:
     """The contact has read our messages up to a number (None: all that were delivered): how many are newly read."""
-    have = _counters(connection, contact)
+    have = counters(connection, contact)
     first = first_waiting(connection, contact)
     delivered = have.out_seq if first is None else first - 1
-    upto = delivered if upto is None else upto
+    if upto is None:
+        upto = _before_voids(connection, contact, delivered)
     if upto <= have.out_read or upto > have.out_seq:
         return 0
     if upto > delivered:  # the receipt overtook the acknowledgement, and says as much
         connection.execute("DELETE FROM outbox WHERE contact = ? AND seq <= ?", (contact, upto))
-    _set(connection, contact, out_read=upto)
+    set_counters(connection, contact, out_read=upto)
     event_log.log_states(connection, contact, have.stream, have.out_read + 1, upto, mine=True)
-    return upto - have.out_read
+    given_up = connection.execute(
+        "SELECT count(*) FROM messages WHERE contact = ? AND mine = 1 AND stream = ? AND seq BETWEEN ? AND ?"
+        " AND settled IS NOT NULL",
+        (contact, have.stream, have.out_read + 1, upto),
+    ).fetchone()[0]
+    return upto - have.out_read - int(given_up)
+
+
+def _before_voids(connection: sqlite3.Connection, contact: int, upto: int) -> int:
+    """A number, or the last before the first that is given up and not answered: nobody knows if they have that one."""
+    (first,) = connection.execute("SELECT min(seq) FROM voids WHERE contact = ?", (contact,)).fetchone()
+    return upto if first is None else min(upto, first - 1)
 
 
 # --- theirs ---
@@ -166,19 +184,28 @@ def read_by_peer(connection: sqlite3.Connection, contact: int, upto: int | None)
 
 def receive(connection: sqlite3.Connection, contact: int, frames: list[MessageFrame]) -> Taken:
     """Arriving messages of one contact, in order; stops at the first that is refused."""
-    have = _counters(connection, contact)
+    have = counters(connection, contact)
     stored = 0
     for frame in frames:
         verdict = judge(seq=frame.seq, seen=frame.seen, received=have.in_seq, last_seen=have.in_seen, sent=have.out_seq)
         if verdict == "repeat":
             continue
         if verdict == "gap":
-            return Taken(have.in_seq, stored, _refuse(frame, "sequence_gap", "messages are missing", have.in_seq + 1))
-        if verdict == "forged" or _id_used(connection, frame.id):
+            return Taken(have.in_seq, stored, gap(frame.seq, have.in_seq + 1))
+        if verdict == "forged":
             return Taken(have.in_seq, stored, _refuse(frame, "forged_frame", "its numbers do not fit", have.in_seq + 1))
+        if not frame.text and frame.kind == "text":
+            return Taken(have.in_seq, stored, _refuse(frame, "illegal_text", "it is empty", have.in_seq + 1))
+        if _id_used(connection, frame.id):
+            return Taken(have.in_seq, stored, _refuse(frame, "id_taken", "its id is another's", have.in_seq + 1))
         _store(connection, contact, frame, have)
         stored += 1
     return Taken(have.in_seq, stored)
+
+
+def gap(seq: int, expected: int) -> Refuse:
+    """The answer to a number that comes before its turn."""
+    return Refuse(seq=seq, error="sequence_gap", message="messages are missing", expected=expected)
 
 
 def _refuse(frame: MessageFrame, error: str, message: str, expected: int) -> Refuse:
@@ -189,12 +216,9 @@ def _id_used(connection: sqlite3.Connection, uuid: bytes) -> bool:
     return connection.execute("SELECT 1 FROM messages WHERE uuid = ?", (uuid,)).fetchone() is not None
 
 
-def _store(connection: sqlite3.Connection, contact: int, frame: MessageFrame, have: _Counters) -> None:
-    seen = connection.execute(
-        "SELECT ord FROM messages WHERE contact = ? AND mine = 1 AND stream = ? AND seq = ?",
-        (contact, have.stream, frame.seen),
-    ).fetchone()
-    spot = place(frame.id, frame.seq, frame.seen, have.in_ord, seen[0] if seen else b"")
+def _store(connection: sqlite3.Connection, contact: int, frame: MessageFrame, have: Counters) -> None:
+    seen = _ord_of_ours(connection, contact, have.stream, frame.seen)
+    spot = place(frame.id, frame.seq, frame.seen, have.in_ord, seen, stamp=frame.stamp)
     row = _insert(
         connection,
         uuid=frame.id,
@@ -212,8 +236,20 @@ def _store(connection: sqlite3.Connection, contact: int, frame: MessageFrame, ha
         late=spot.ord < have.read_ord,
     )
     have.in_seq, have.in_seen, have.in_ord = frame.seq, frame.seen, spot.ord
-    _set(connection, contact, in_seq=frame.seq, in_seen=frame.seen, in_ord=spot.ord)
+    set_counters(connection, contact, in_seq=frame.seq, in_seen=frame.seen, in_ord=spot.ord)
     event_log.log_message(connection, contact, row)
+
+
+def _ord_of_ours(connection: sqlite3.Connection, contact: int, stream: int, seq: int) -> bytes:
+    """The sort key of the message of ours that has, or had, this number; empty if there is none."""
+    row = connection.execute(
+        "SELECT ord FROM messages WHERE contact = ? AND mine = 1 AND stream = ? AND seq = ?", (contact, stream, seq)
+    ).fetchone()
+    if row is None:
+        row = connection.execute(
+            "SELECT ord FROM former_places WHERE contact = ? AND seq = ?", (contact, seq)
+        ).fetchone()
+    return bytes(row[0]) if row else b""
 
 
 def receive_outside(
@@ -232,7 +268,7 @@ def receive_outside(
         if known != (contact, 0, text):
             raise ForgedFrame(detail="its id is that of another message")
         return False
-    have = _counters(connection, contact)
+    have = counters(connection, contact)
     row = _insert(
         connection,
         uuid=uuid,
@@ -254,13 +290,13 @@ def receive_outside(
 
 def read_here(connection: sqlite3.Connection, contact: int) -> int:
     """The user has read everything that is stored of a contact: how many messages are newly read."""
-    have = _counters(connection, contact)
-    marked = have.in_seq - have.in_read
+    have = counters(connection, contact)
+    marked = have.in_seq - have.in_read - have.in_holes
     if marked:
         event_log.log_states(connection, contact, have.stream, have.in_read + 1, have.in_seq, mine=False)
     marked += _read_outside(connection, contact)
     top = connection.execute("SELECT max(ord) FROM messages WHERE contact = ?", (contact,)).fetchone()[0]
-    _set(connection, contact, in_read=have.in_seq, read_ord=top or b"")
+    set_counters(connection, contact, in_read=have.in_seq, in_holes=0, read_ord=top or b"")
     return marked
 
 
@@ -293,9 +329,10 @@ def received(connection: sqlite3.Connection, contact: int) -> int:
 
 
 def waiting(connection: sqlite3.Connection) -> list[int]:
-    """Contacts for whom messages or read receipts wait."""
+    """Contacts for whom messages, numbers given up or read receipts wait."""
     rows = connection.execute(
-        "SELECT DISTINCT contact FROM outbox UNION SELECT id FROM contacts WHERE in_read > read_told"
+        "SELECT DISTINCT contact FROM outbox UNION SELECT DISTINCT contact FROM voids"
+        " UNION SELECT id FROM contacts WHERE in_read > read_told"
     )
     return [int(row[0]) for row in rows]
 
@@ -311,13 +348,16 @@ def is_of_device(connection: sqlite3.Connection, contact: int, key: bytes) -> bo
 
 def change_key(connection: sqlite3.Connection, contact: int, key: bytes) -> None:
     """The contact has another device: both streams begin anew, what waits is numbered anew (DESIGN.md section 5)."""
-    have = _counters(connection, contact)
+    have = counters(connection, contact)
     queued: list[tuple[Any, ...]] = connection.execute(
-        "SELECT message FROM outbox WHERE contact = ? ORDER BY seq", (contact,)
+        "SELECT message FROM (SELECT seq, message FROM outbox WHERE contact = :contact"
+        " UNION ALL SELECT seq, message FROM voids WHERE contact = :contact AND again) ORDER BY seq",
+        {"contact": contact},
     ).fetchall()
-    connection.execute("DELETE FROM outbox WHERE contact = ?", (contact,))
+    for table in ("outbox", "voids", "skipped", "former_places"):  # nobody can answer for the old numbers any more
+        connection.execute(f"DELETE FROM {table} WHERE contact = ?", (contact,))
     connection.executemany(
-        "UPDATE messages SET stream = ?, seq = ?, seen = 0 WHERE id = ?",
+        "UPDATE messages SET stream = ?, seq = ?, seen = 0, settled = NULL WHERE id = ?",
         [(have.stream + 1, number, row[0]) for number, row in enumerate(queued, start=1)],
     )
     connection.execute(
@@ -333,7 +373,7 @@ def change_key(connection: sqlite3.Connection, contact: int, key: bytes) -> None
         "INSERT INTO outbox (contact, seq, message) VALUES (?, ?, ?)",
         [(contact, number, row[0]) for number, row in enumerate(queued, start=1)],
     )
-    _set(
+    set_counters(
         connection,
         contact,
         device_key=key,
@@ -344,5 +384,6 @@ def change_key(connection: sqlite3.Connection, contact: int, key: bytes) -> None
         in_seq=0,
         in_seen=0,
         in_read=0,
+        in_holes=0,
         read_told=0,
     )

@@ -6,18 +6,21 @@ and acknowledges those of the other after the commit that makes them durable, ne
 """
 
 import asyncio
+import time
 from collections.abc import Callable
+from random import Random
 from typing import Protocol, TypeVar
 
 import structlog
 
 from telegraph.errors import ForgedFrame, MalformedBody, TelegraphError
-from telegraph.node import streams
+from telegraph.node import streams, voids
 from telegraph.node.database import Database
 from telegraph.node.links import OpenLink
 from telegraph.node.model import Contact
 from telegraph.peer.port import Link, LinkClosed, Unreachable
 from telegraph.protocol.frames import (
+    REFUSED_FOR_GOOD,
     ErrorFrame,
     Frame,
     Hello,
@@ -26,6 +29,8 @@ from telegraph.protocol.frames import (
     ReadStored,
     Refuse,
     SignedAddress,
+    Skip,
+    Skipped,
     Stored,
     decode_frames,
     encode_frames,
@@ -193,8 +198,6 @@ async def _take(messages: list[MessageFrame], open_link: OpenLink, around: Surro
     for message in messages:
         if message.sender != contact.user_id or message.recipient != around.user_id:
             raise ForgedFrame(detail="a message names another sender or recipient")
-        if not message.text:
-            raise MalformedBody(detail="a message is empty")
     taken = await _write(open_link, around, lambda connection, row: streams.receive(connection, row, messages))
     open_link.answer(Stored(taken.received))
     if taken.refusal is not None:
@@ -203,9 +206,12 @@ async def _take(messages: list[MessageFrame], open_link: OpenLink, around: Surro
         around.happened(contact.id)
 
 
-def _go_back(open_link: OpenLink, expected: int, first_waiting: int | None) -> None:
-    """Sends again from a number on, if that still waits here; what they once acknowledged cannot be sent again."""
-    if first_waiting is not None and first_waiting <= expected <= open_link.sent:
+def _go_back(open_link: OpenLink, expected: int, around: Surroundings) -> None:
+    """Sends again from a number on, if that still waits here; what they once acknowledged cannot be sent again.
+
+    It may be the next one anyway: several refusals of what was in flight ask for the same number.
+    """
+    if expected <= open_link.sent + 1 and voids.waits(around.database.reader, open_link.contact, expected):
         open_link.sent = open_link.acknowledged = expected - 1
     else:
         log.warning("peer_lost_messages", contact=open_link.link.remote.id, expected=expected)
@@ -240,7 +246,24 @@ async def _handle_one(frame: Frame, open_link: OpenLink, around: Surroundings) -
         case ReadStored(seq):
             await _write(open_link, around, lambda connection, row: streams.receipt_told(connection, row, seq))
         case Refuse(error="sequence_gap", expected=expected):
-            _go_back(open_link, expected, streams.first_waiting(around.database.reader, contact))
+            _go_back(open_link, expected, around)
+        case Refuse(seq=seq, error=error) if error in REFUSED_FOR_GOOD:
+            log.warning("message_refused", contact=around.contact(contact).user_id, code=error)
+            await _write(open_link, around, lambda connection, row: voids.refused(connection, row, seq))
+            _go_back(open_link, seq, around)  # those behind it were refused too, or will be
+        case Skip():
+            open_link.answer(
+                await _write(open_link, around, lambda connection, row: voids.skip(connection, row, frame))
+            )
+        case Skipped(seq=seq):
+            now = time.time_ns() // 1000
+            await _write(
+                open_link,
+                around,
+                lambda connection, row: voids.answered(connection, row, frame, now, Random()),  # noqa: S311 - for ids
+            )
+            open_link.asked.discard(seq)
+            open_link.acknowledged = max(open_link.acknowledged, min(seq, open_link.sent))
         case Refuse(error=error) | ErrorFrame(error=error):
             log.warning("peer_refused", contact=around.contact(contact).user_id, code=error)
             open_link.refused = True

@@ -58,6 +58,7 @@ class MessageFrame(msgspec.Struct, tag="msg", tag_field="t", omit_defaults=True)
     ``seq`` is its number in the sender's stream, ``seen`` the highest number of the recipient's stream that the
     sender had stored.
     ``sender`` and ``recipient`` are user ids; the recipient checks them against the certificate and itself.
+    ``stamp`` is there if the message was given up and is tried again: a newer id, which places it instead of its own.
     """
 
     id: Id
@@ -69,11 +70,30 @@ class MessageFrame(msgspec.Struct, tag="msg", tag_field="t", omit_defaults=True)
     text: Text
     kind: ShortText = "text"
     reply_to: Id | None = None
+    stamp: Id | None = None
 
     def __post_init__(self) -> None:
         # No character takes more than 4 bytes, so most texts need not be encoded to be measured.
         if 4 * len(self.text) > MAX_TEXT_BYTES and len(self.text.encode(errors="surrogatepass")) > MAX_TEXT_BYTES:
             raise ValueError("the text is longer than 64 KiB in UTF-8")
+
+
+class Skip(msgspec.Struct, tag="skip", tag_field="t"):
+    """Number ``seq`` of my stream is empty: the message ``id`` that had it was given up before you acknowledged it.
+
+    ``ord`` is its sort key: what you write from now on is placed behind it, whether you had it or not.
+    """
+
+    seq: Annotated[int, Meta(ge=1, le=2**53)]
+    id: Id
+    ord: Id
+
+
+class Skipped(msgspec.Struct, tag="skip_ack", tag_field="t"):
+    """I have noted on disk that your number ``seq`` is empty; ``had``: too late, its message was stored before."""
+
+    seq: Sequence
+    had: bool
 
 
 class Stored(msgspec.Struct, tag="ack", tag_field="t"):
@@ -82,8 +102,15 @@ class Stored(msgspec.Struct, tag="ack", tag_field="t"):
     seq: Sequence
 
 
+REFUSED_FOR_GOOD = frozenset({"illegal_text", "id_taken"})
+"""Codes of a :class:`Refuse` after which sending the same message again is useless."""
+
+
 class Refuse(msgspec.Struct, tag="no", tag_field="t"):
-    """Your message ``seq`` was not stored; ``error`` is the code, ``expected`` the number that would be."""
+    """Your message ``seq`` was not stored; ``error`` is the code, ``expected`` the number that would be.
+
+    After a code of :data:`REFUSED_FOR_GOOD` the sender gives the message up: it fails; a :class:`Skip` takes its place.
+    """
 
     seq: Sequence
     error: ShortText
@@ -110,7 +137,7 @@ class ErrorFrame(msgspec.Struct, tag="error", tag_field="t"):
     message: ShortText
 
 
-Frame = Hello | MessageFrame | Stored | Refuse | Read | ReadStored | ErrorFrame
+Frame = Hello | MessageFrame | Skip | Skipped | Stored | Refuse | Read | ReadStored | ErrorFrame
 
 _encoder = msgspec.msgpack.Encoder()
 _decode_all = msgspec.msgpack.Decoder(Annotated[list[Frame], Meta(max_length=MAX_FRAMES)]).decode

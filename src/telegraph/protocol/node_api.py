@@ -23,6 +23,7 @@ can be read, but the session is over: nothing is sent or received. ``online``, `
 without."""
 
 MessageState = Literal["pending", "delivered", "read", "failed", "cancelled"]
+FailureReason = Literal["refused", "expired", "account_deleted"]
 
 
 class AccountRequest(msgspec.Struct):
@@ -123,7 +124,7 @@ class Message(msgspec.Struct, rename={"sender": "from", "recipient": "to"}):
 
     ``status`` is the report's: ``pending`` or ``ok``. ``read`` is whether the recipient has read it. ``mine`` is
     whether this node's
-    user sent it. ``late``: it arrived above what was already read (DESIGN.md section 7).
+    user sent it. ``late``: it arrived above what was already read (DESIGN.md section 7). ``reason``: why it failed.
     """
 
     id: str
@@ -138,6 +139,7 @@ class Message(msgspec.Struct, rename={"sender": "from", "recipient": "to"}):
     kind: str = "text"
     reply_to: str | None = None
     late: bool = False
+    reason: FailureReason | None = None
 
 
 class Conversation(msgspec.Struct):

@@ -1,0 +1,55 @@
+-- Messages that are given up, tried again, expire or are deleted.
+
+-- `reason`: why a message of ours failed. `stamp`: the id that places it, if that is not its own (it was tried again).
+ALTER TABLE messages ADD COLUMN reason TEXT;
+ALTER TABLE messages ADD COLUMN stamp BLOB;
+
+-- Numbers of theirs above in_read without a message: skipped, or deleted before they were read.
+ALTER TABLE contacts ADD COLUMN in_holes INTEGER NOT NULL DEFAULT 0;
+
+-- `detail`: the id of a message that is not here any more.
+ALTER TABLE events ADD COLUMN detail BLOB;
+
+-- A number of ours whose message was given up while it waited. It goes out as an empty number, and the row stays until
+-- the other end has said whether it had stored the message before. `message`: NULL once it is deleted here. `again`: the
+-- user wants it sent anew, under a new number, if they have not got it.
+CREATE TABLE voids (
+    contact INTEGER NOT NULL REFERENCES contacts (id),
+    seq INTEGER NOT NULL,
+    uuid BLOB NOT NULL,
+    ord BLOB NOT NULL,
+    message INTEGER,
+    again INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (contact, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX voids_by_message ON voids (message);
+
+-- Numbers of theirs that came empty.
+CREATE TABLE skipped (
+    contact INTEGER NOT NULL REFERENCES contacts (id),
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (contact, seq)
+) STRICT, WITHOUT ROWID;
+
+-- Sort keys of numbers of ours whose message is deleted, or has another number by now: what answers them is placed by it.
+CREATE TABLE former_places (
+    contact INTEGER NOT NULL REFERENCES contacts (id),
+    seq INTEGER NOT NULL,
+    ord BLOB NOT NULL,
+    PRIMARY KEY (contact, seq)
+) STRICT, WITHOUT ROWID;
+
+-- The outbox anew, without its reference to messages: each deletion of a message would search all of it.
+ALTER TABLE outbox RENAME TO old_outbox;
+
+CREATE TABLE outbox (
+    contact INTEGER NOT NULL REFERENCES contacts (id),
+    seq INTEGER NOT NULL,
+    message INTEGER NOT NULL,
+    PRIMARY KEY (contact, seq)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO outbox SELECT contact, seq, message FROM old_outbox;
+
+DROP TABLE old_outbox;

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,12 +21,22 @@ PASSWORD = "correct horse battery"
 
 COMMAND_WITHIN = 60.0
 
+PROGRAM = (sys.executable, "-m", "telegraph")
+
 
 class RunningProcess:
     """A daemon of ours in a process group of its own; use it as a context manager, so that it ends with the test."""
 
-    def __init__(self, *arguments: str | Path, ready: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: str | Path,
+        ready: str,
+        env: dict[str, str] | None = None,
+        program: Sequence[str] = PROGRAM,
+    ) -> None:
         """Starts ``telegraph ARGUMENTS`` and waits for a line on stdout that matches ``ready``.
+
+        ``program`` is what to start instead of ``telegraph``, or the same by way of another command.
 
         Raises:
             AssertionError: it ended or took too long; the message carries its output.
@@ -36,7 +46,7 @@ class RunningProcess:
         self._ready = threading.Event()
         self.match: re.Match[str] | None = None
         self.process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-m", "telegraph", *self.arguments],
+            [*program, *self.arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -92,23 +102,32 @@ class RunningProcess:
         self.kill()
 
 
-def start_manager(data: Path, *options: str) -> RunningProcess:
+def start_manager(data: Path, *options: str, program: Sequence[str] = PROGRAM) -> RunningProcess:
     """A manager on free ports with the cheapest bcrypt."""
     return RunningProcess(
         *("manager", "run", "--data", str(data), "--port", "0", "--udp-port", "0", "--bcrypt-cost", "4", *options),
         ready=r"Manager ready: (?P<url>https?://\S+)",
         env={"TELEGRAPH_TESTING": "1"},
+        program=program,
     )
 
 
-def start_node(data: Path, manager: str, ca: Path, *options: str) -> RunningProcess:
+def start_node(
+    data: Path,
+    manager: str,
+    ca: Path,
+    *options: str,
+    env: dict[str, str] | None = None,
+    program: Sequence[str] = PROGRAM,
+) -> RunningProcess:
     """A node on free ports that knows its manager and CA; a key file beside ``data`` unlocks it after a restart."""
     return RunningProcess(
         *("node", "run", "--data", str(data), "--manager", manager, "--ca", str(ca), "--host", "127.0.0.1"),
         *("--peer-port", "0", "--api-port", "0", "--argon2-memory", "32"),
         *("--key-file", str(data.with_name(f"{data.name}.key")), *options),
         ready=r"Node ready: (?P<url>http://\S+)",
-        env={"TELEGRAPH_TESTING": "1"},
+        env={"TELEGRAPH_TESTING": "1", **(env or {})},
+        program=program,
     )
 
 

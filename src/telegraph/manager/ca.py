@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from telegraph.errors import CaUnreadable, IllegalCsr
-from telegraph.protocol.identity import MANAGER_ALIAS, ROLE_OIDS, Role, fingerprint, subject_uri
+from telegraph.protocol.identity import BACKDATED, MANAGER_ALIAS, ROLE_OIDS, Role, fingerprint, subject_uri
 
 CA_FILE = "ca.pem"
 CA_KEY_FILE = "ca-key.pem"
@@ -35,7 +35,6 @@ MAX_CSR_LENGTH = 8192
 """Characters of a PEM request; one for an Ed25519 key has about 300."""
 
 _CA_LIFETIME = timedelta(days=3653)
-_SKEW = timedelta(minutes=5)
 """How far certificates are dated back, for machines whose clocks are slow."""
 
 
@@ -64,7 +63,7 @@ class CertificateAuthority:
         certificate = (
             x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - _SKEW)
+            .not_valid_before(now - BACKDATED)
             .not_valid_after(now + _CA_LIFETIME)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_key_usage(signs_certificates=True), critical=True)
@@ -124,7 +123,7 @@ class CertificateAuthority:
         Args:
             csr_pem: PKCS 10 request in PEM with an Ed25519 key.
             user_id: whose device it is; ASCII.
-            now: an aware time; the certificate is valid from 5 minutes before it.
+            now: an aware time; the certificate is valid from :data:`BACKDATED` before it.
             lifetime: counted from now, cut at the end of the root's own life.
 
         Raises:
@@ -142,7 +141,7 @@ class CertificateAuthority:
         Args:
             manager_id: ASCII.
             hosts: IP addresses and DNS names that it can be reached at, besides ``identity-manager``.
-            now: an aware time; the certificate is valid from 5 minutes before it.
+            now: an aware time; the certificate is valid from :data:`BACKDATED` before it.
             lifetime: counted from now, cut at the end of the root's own life.
         """
         key = ec.generate_private_key(ec.SECP256R1())
@@ -165,7 +164,7 @@ class CertificateAuthority:
         return (
             x509.CertificateBuilder(subject_name=x509.Name([]), issuer_name=self._certificate.subject, public_key=key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - _SKEW)
+            .not_valid_before(now - BACKDATED)
             .not_valid_after(min(now + lifetime, self._certificate.not_valid_after_utc))
             .add_extension(x509.SubjectAlternativeName(names), critical=True)  # critical, as the subject is empty
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

@@ -7,6 +7,7 @@ user's certificate is
 refused as a manager inside the handshake, before anything is sent.
 """
 
+from datetime import timedelta
 from typing import Literal
 
 import msgspec
@@ -21,6 +22,10 @@ Role = Literal["user", "manager"]
 
 MANAGER_ALIAS = "identity-manager"
 """DNS alias of all managers, and the name that nodes ask for in TLS."""
+
+BACKDATED = timedelta(days=2)
+"""Certificates are valid from so long before they were made: a machine whose clock is a day behind, or jumps there,
+must still be spoken with, and must itself still trust the others."""
 
 # Private arc under 2.25 (ITU-T X.667: an OID made from a UUID, no registration needed).
 _ARC = "2.25.189724598337045108340741225307446230141"

@@ -18,11 +18,10 @@ from hypothesis import strategies as st
 from telegraph.errors import CaUnreadable, IllegalCsr
 from telegraph.manager.ca import MAX_CSR_LENGTH, CertificateAuthority
 from telegraph.node.keys import DeviceKey
-from telegraph.protocol.identity import ROLE_OIDS, Holder, holder_of
+from telegraph.protocol.identity import BACKDATED, ROLE_OIDS, Holder, holder_of
 
 NOW = datetime(2030, 5, 1, 12, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
-MINUTES = timedelta(minutes=5)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,7 @@ def usages(certificate: x509.Certificate) -> set[x509.ObjectIdentifier]:
 
 def test_the_root_lasts_ten_years_and_signs_leaves_only(ca: CertificateAuthority) -> None:
     root = ca.certificate
-    assert root.not_valid_before_utc == NOW - MINUTES
+    assert root.not_valid_before_utc == NOW - BACKDATED
     assert root.not_valid_after_utc >= NOW + timedelta(days=3652)
     constraints = root.extensions.get_extension_for_class(x509.BasicConstraints)
     assert constraints.critical
@@ -200,7 +199,7 @@ def test_alices_certificate_says_that_the_key_is_hers(ca: CertificateAuthority) 
     assert holder(pem) == Holder("user", "alice-id", key.public)
     certificate = leaf(pem)
     certificate.verify_directly_issued_by(ca.certificate)
-    assert certificate.not_valid_before_utc == NOW - MINUTES
+    assert certificate.not_valid_before_utc == NOW - BACKDATED
     assert certificate.not_valid_after_utc == NOW + 30 * DAY
     assert usages(certificate) == {
         ExtendedKeyUsageOID.SERVER_AUTH,

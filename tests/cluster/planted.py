@@ -50,7 +50,7 @@ def do_not_deduplicate(patch: Patch) -> None:
 def order_by_wall_clock(patch: Patch) -> None:
     """Puts a message where its sender's clock says."""
 
-    def place(message_id: bytes, *_: Any) -> Place:
+    def place(message_id: bytes, *_: Any, **__: Any) -> Place:
         return Place(message_id, 0, message_id)
 
     patch(streams, "place", place)

@@ -5,7 +5,6 @@ take a while, and after one it takes another while until anybody hears of it.
 """
 
 import asyncio
-import sqlite3
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +24,7 @@ from telegraph.peer.memory import Dishonesty, MemoryNetwork
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.identity import Holder
 from telegraph.protocol.manager_api import User
+from telegraph.storage.engine import sqlite3
 from telegraph.storage.schema import migrate
 from telegraph.testing.history import Called, Fault, Final, History, Kept, ReadCalled, Refused, Returned, Shown, Told
 

@@ -20,6 +20,7 @@ from telegraph.protocol.frames import (
     Frame,
     Hello,
     MessageFrame,
+    Moved,
     Read,
     ReadStored,
     Refuse,
@@ -27,6 +28,8 @@ from telegraph.protocol.frames import (
     Skip,
     Skipped,
     Stored,
+    Whereabouts,
+    WhereIs,
     decode_frames,
     encode_frames,
 )
@@ -58,6 +61,7 @@ one sender's messages to one recipient; 0 is none.
 ALICE, BOB = "0f" * 16, "b0" * 16
 MESSAGE_ID = UUID("01920000-0000-7000-8000-000000000001").bytes
 EXAMPLE_KEY = DeviceKey.from_private_bytes(bytes(range(32)))
+EXAMPLE_ADDRESS = EXAMPLE_KEY.sign_address(ALICE, "192.0.2.1", 8000, 1)
 
 EXAMPLES: dict[type[Frame], Frame] = {
     Hello: Hello(
@@ -65,7 +69,7 @@ EXAMPLES: dict[type[Frame], Frame] = {
         user_id=ALICE,
         username="alice",
         received=7,
-        address=EXAMPLE_KEY.sign_address(ALICE, "192.0.2.1", 8000, 1),
+        address=EXAMPLE_ADDRESS,
     ),
     MessageFrame: MessageFrame(
         id=MESSAGE_ID, seq=12, seen=7, sender=ALICE, recipient=BOB, sent_at=1_900_000_000_000_000, text="Hello Bob"
@@ -76,6 +80,9 @@ EXAMPLES: dict[type[Frame], Frame] = {
     Refuse: Refuse(seq=14, error="sequence_gap", message="messages are missing", expected=13),
     Read: Read(12),
     ReadStored: ReadStored(12),
+    Moved: Moved(EXAMPLE_ADDRESS),
+    WhereIs: WhereIs(ALICE),
+    Whereabouts: Whereabouts(ALICE, EXAMPLE_ADDRESS),
     ErrorFrame: ErrorFrame("forged_frame", "a message names another sender or recipient"),
 }
 
@@ -110,7 +117,7 @@ def _signed_address() -> str:
     )
     rest = "first three values as text, joined by NUL."
     return "\n".join(
-        ["## The address in a greeting", "", _prose(SignedAddress), "", said, rest, "", *_fields(SignedAddress), ""]
+        ["## A signed address", "", _prose(SignedAddress), "", said, rest, "", *_fields(SignedAddress), ""]
     )
 
 
@@ -144,7 +151,7 @@ def _type(kind: types.Type) -> str:
         case types.NoneType():
             said = "null"
         case _:  # the only struct in a frame
-            said = "[signed address](#the-address-in-a-greeting)"
+            said = "[signed address](#a-signed-address)"
     return said
 
 

@@ -4,7 +4,7 @@ from base64 import b64decode
 from collections.abc import Iterator
 
 from telegraph.errors import IllegalName, UnknownUser
-from telegraph.node import streams
+from telegraph.node import streams, whereabouts
 from telegraph.node.database import Database
 from telegraph.node.model import Contact
 from telegraph.protocol.addresses import Address
@@ -49,6 +49,10 @@ class ContactBook:
         self._remember(contact)
         return contact
 
+    def reload(self, contact_id: int) -> None:
+        """Something of a contact was written past this book."""
+        self._remember(*_load(self._database.reader, "WHERE id = ?", contact_id))
+
     def _remember(self, contact: Contact) -> None:
         before = self._by_id.get(contact.id)
         if before is not None:
@@ -85,11 +89,7 @@ def _learn(connection: sqlite3.Connection, user: User) -> Contact:
     (contact,) = _load(connection, "WHERE user_id = ?", user.user_id)
     if key is not None and contact.device_key != key:
         streams.change_key(connection, contact.id, key)
-    if user.counter > contact.counter:
-        connection.execute(
-            "UPDATE contacts SET host = ?, port = ?, counter = ? WHERE id = ?",
-            (user.ip, user.port, user.counter, contact.id),
-        )
+    whereabouts.learn_address(connection, contact.id, user)
     return _load(connection, "WHERE user_id = ?", user.user_id)[0]
 
 

@@ -65,9 +65,15 @@ class Courier:
         self._hurry = asyncio.Event()
         self._dialling: asyncio.Task[OpenLink] | None = None
         self._dialled: Contact | None = None
+        self._visit = False
 
     def wake(self) -> None:
         """There may be something to do."""
+        self._wake.set()
+
+    def visit(self) -> None:
+        """Makes a link if there is none, though nothing may wait; tries once."""
+        self._visit = True
         self._wake.set()
 
     def hurry(self) -> None:
@@ -93,12 +99,15 @@ class Courier:
             await self._give_up_dialling()
 
     def _has_work(self) -> bool:
+        if self._visit:
+            return True
         reader = self._road.database.reader
         waiting = reader.execute("SELECT 1 FROM outbox WHERE contact = ? LIMIT 1", (self._id,)).fetchone()
         return waiting is not None or streams.receipt_due(reader, self._id) > 0 or voids.any_due(reader, self._id)
 
     async def _work(self) -> None:
         self._hurry.clear()
+        self._visit = False
         link = self._road.links.of(self._id)
         if link is None:
             try:

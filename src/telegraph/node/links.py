@@ -15,7 +15,8 @@ class OpenLink:
     """A link whose two ends know each other, and how far sending on it has come.
 
     ``sent`` is the highest message number handed to it, ``receipt`` the highest read receipt. ``asked`` are the numbers
-    given up that it was told and has not answered. ``closed`` is set when it is gone.
+    given up that it was told and has not answered. ``closed`` is set when it is gone. ``told`` is the counter of the own
+    address that its greeting carried, 0 for none.
     """
 
     def __init__(self, link: Link, contact: int, since: float, received_there: int) -> None:
@@ -27,6 +28,7 @@ class OpenLink:
         self.receipt = 0
         self.asked: set[int] = set()
         self.refused = False
+        self.told = 0
         self.closed = asyncio.Event()
         self._answers: list[Frame] = []
         self._answering = asyncio.Event()
@@ -78,6 +80,10 @@ class LinkTable:
         """The open link to a contact, or None."""
         found = self._open.get(contact)
         return None if found is None or found.closed.is_set() else found
+
+    def all(self) -> list[OpenLink]:
+        """Every open link."""
+        return [link for link in self._open.values() if not link.closed.is_set()]
 
     def add(self, new: OpenLink) -> OpenLink | None:
         """Takes a link in; gives the one that must go, which may be the new one. Its far end is for the caller to tell.

@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import secrets
-import time
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 import structlog
@@ -24,8 +23,8 @@ from telegraph.node import account as accounts
 from telegraph.node.account import Account
 from telegraph.node.database import Database
 from telegraph.node.keys import DeviceKey
-from telegraph.node.local_address import address_towards
 from telegraph.node.manager_link import ManagerLink
+from telegraph.node.own_address import OwnAddress
 from telegraph.node.renewal import renewal_due
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.frames import SignedAddress
@@ -98,17 +97,16 @@ class Membership:
         link: ManagerLink,
         around: Surroundings,
         *,
-        peer_port: Callable[[], int],
-        advertise: Callable[[], Address | None],
+        where: Callable[[], Address],
     ) -> None:
+        """``where`` finds out where this node is; it runs in a thread."""
         self._database = database
         self._key = key
         self._link = link
         self._around = around
-        self._peer_port = peer_port
-        self._advertise = advertise
-        self._announced: Address | None = None
-        self._signed: SignedAddress | None = None
+        self._where = where
+        self._announced: SignedAddress | None = None
+        self._own: OwnAddress | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._endings: set[asyncio.Task[None]] = set()
         self._log_in = asyncio.Lock()
@@ -137,9 +135,10 @@ class Membership:
             raise NotLoggedIn
         return self.account
 
-    def own_address(self) -> SignedAddress | None:
-        """Where this node is, signed by its device; None before it is known."""
-        return self._signed
+    @property
+    def own(self) -> OwnAddress | None:
+        """Where this node is, signed by its device; None while there is no account."""
+        return self._own
 
     # --- account ---
 
@@ -152,7 +151,7 @@ class Membership:
         shown = check_username(username)
         check_password(password)
         self._same_account(shown)
-        here = await asyncio.to_thread(self._local_address)
+        here = await asyncio.to_thread(self._where)
         body = RegisterRequest(
             username=shown,
             password=password,
@@ -172,7 +171,7 @@ class Membership:
         """
         self._same_account(username)
         async with self._log_in:
-            here = await asyncio.to_thread(self._local_address)
+            here = await asyncio.to_thread(self._where)
             body = LoginRequest(username=username, password=password, ip=here.host, port=here.port, csr=self._key.csr())
             answer = await self._link.call("POST", "/login", LoggedIn, body=body, repeatable=True)
             await self._stop()
@@ -222,6 +221,8 @@ class Membership:
         account = self.account
         if account is None or account.certificate is None or account.token is None:
             return
+        if self._own is None:
+            self._own = OwnAddress(self._database, self._key, account.user_id, self._where, account.counter)
         await self._around.logged_in(account)
         interval = float(self._database.setting("heartbeat") or DEFAULT_HEARTBEAT)
         token = account.token
@@ -290,9 +291,10 @@ class Membership:
     # --- presence: what the event stream says ---
 
     async def on_connected(self) -> None:
-        """Announces where this node is, and asks to hear of everybody it talks to."""
-        self._announced = None
+        """Announces where this node is, as news, and asks to hear of everybody it talks to."""
         await self._renew_certificate(datetime.now(UTC))
+        if self._own is not None and self._announced is not None and self._announced == self._own.signed:
+            await self._own.renew()
         await self._announce()
         await self._link.watch(self._around.watched())
         self._connected.set()
@@ -331,21 +333,17 @@ class Membership:
 
     # --- the own address ---
 
-    def _local_address(self) -> Address:
-        advertised = self._advertise()
-        if advertised is not None:
-            return advertised
-        for url in self._link.urls:
-            parts = urlsplit(url)
-            host = address_towards(parts.hostname or "", parts.port or 443)
-            if host is not None:
-                return Address(host, self._peer_port())
-        return Address("127.0.0.1", self._peer_port())
-
     async def _watch_address(self) -> None:
+        """Signs where this node is, with or without managers, and tells them if they do not know."""
         while True:
+            await self.look_around()
             await asyncio.sleep(_ADDRESS_CHECK)
-            if self._link.connected and await asyncio.to_thread(self._local_address) != self._announced:
+
+    async def look_around(self) -> None:
+        """Finds out now whether this node is somewhere else."""
+        if self._own is not None:
+            await self._own.refresh()
+            if self._link.connected and self._own.signed != self._announced:
                 await self._announce()
 
     # --- the certificate ---
@@ -376,27 +374,28 @@ class Membership:
 
     async def _announce(self) -> None:
         """Tells the managers where this node is, signed, under a counter above all before (DESIGN.md 10.7)."""
-        account = self.require()
-        here = await asyncio.to_thread(self._local_address)
-        floor = account.counter
+        own = self._own
+        if own is None:
+            return
+        await own.refresh()
         for _ in range(3):
             try:
-                await self._announce_at(here, floor)
+                await self._announce_once(own)
             except StaleCounter:
-                floor = (await self.find_user(account.username)).counter
+                known = await self.find_user(self.require().username)
+                await own.overtaken(known.counter + 1)
             except TelegraphError as error:
                 log.warning("announcement_failed", code=error.code)
                 return
             else:
                 return
 
-    async def _announce_at(self, here: Address, floor: int) -> None:
-        account = self.require()
-        counter = max(floor + 1, time.time_ns() // 1_000_000)
-        self.account = account = msgspec.structs.replace(account, counter=counter)
-        await accounts.save(self._database, account)
-        signed = self._key.sign_address(account.user_id, here.host, here.port, counter)
-        body = ReconnectRequest(port=here.port, counter=counter, signature=b64encode(signed.signature).decode())
-        path = f"/users/reconnect/{quote(here.host, safe='')}/{quote(account.username, safe='')}"
+    async def _announce_once(self, own: OwnAddress) -> None:
+        account, signed = self.require(), own.signed
+        assert signed is not None  # noqa: S101 - refreshed before
+        body = ReconnectRequest(
+            port=signed.port, counter=signed.counter, signature=b64encode(signed.signature).decode()
+        )
+        path = f"/users/reconnect/{quote(signed.host, safe='')}/{quote(account.username, safe='')}"
         await self._link.call("PUT", path, Answer, body=body, token=account.token, repeatable=True)
-        self._announced, self._signed = here, signed
+        self._announced = signed

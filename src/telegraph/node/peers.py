@@ -7,18 +7,22 @@ from random import Random
 import structlog
 
 from telegraph.errors import ForgedFrame, KeyChanged, ManagerAway, TelegraphError, WrongRole
+from telegraph.node import rounds
 from telegraph.node.backoff import Backoff
 from telegraph.node.broker import Broker
 from telegraph.node.calls import CallHandler
 from telegraph.node.contacts import ContactBook
 from telegraph.node.courier import Courier
 from telegraph.node.database import Database
+from telegraph.node.history import conversations
 from telegraph.node.links import LinkTable, OpenLink
 from telegraph.node.model import Contact
+from telegraph.node.own_address import OwnAddress
+from telegraph.node.places import Places
+from telegraph.node.rounds import Rounds
 from telegraph.node.streams import waiting
 from telegraph.node.talk import answer_greeting, greet, listen
 from telegraph.peer.port import Endpoint, Link, LinkClosed, Unreachable
-from telegraph.protocol.frames import SignedAddress
 from telegraph.protocol.identity import Holder
 from telegraph.protocol.manager_api import User
 from telegraph.supervision import supervise
@@ -27,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 FIRST_RETRY = 0.5
 LAST_RETRY = 10.0
+FIRST_ROUND = rounds.FIRST_ROUND
 
 FindUser = Callable[[str], Awaitable[User]]
 Learn = Callable[[User], Awaitable[Contact]]
@@ -47,7 +52,8 @@ class Peers:
         broker: Broker,
         find_user: FindUser,
         learn: Learn,
-        own_address: Callable[[], SignedAddress | None],
+        own: OwnAddress | None,
+        managers_away: Callable[[], bool],
         on_marked_offline: Callable[[str], Awaitable[None]],
         rng: Random,
     ) -> None:
@@ -55,7 +61,7 @@ class Peers:
         self.username = username
         self.database = database
         self.links = LinkTable(key)
-        self.own_address = own_address
+        self.places = Places(self, contacts, own, managers_away)
         self._endpoint = endpoint
         self._contacts = contacts
         self._broker = broker
@@ -66,12 +72,14 @@ class Peers:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         self._calls = CallHandler(self, on_marked_offline)
+        self._rounds = Rounds(self, managers_away, rng, FIRST_ROUND)
 
     async def start(self) -> None:
         """Accepts links and calls, and sets out with what waits from before."""
         await self._endpoint.serve(self._accept, self._calls.answer)
         for contact in waiting(self.database.reader):
             self.wake(contact)
+        self._spawn(supervise("rounds", self._rounds.run))
 
     async def close(self) -> None:
         """Closes every link and stops."""
@@ -103,6 +111,16 @@ class Peers:
         if not self._closed:
             self._courier(contact_id).hurry()
 
+    def visit(self, contact_id: int) -> None:
+        """Makes a link to a contact if there is none."""
+        if not self._closed and self.links.of(contact_id) is None:
+            self._courier(contact_id).visit()
+
+    def untold(self, most: int) -> list[int]:
+        """Of the people of the latest conversations those who do not know where this node is now."""
+        recent = conversations(self.database.reader)[:most]
+        return [contact_id for contact_id in recent if not self.places.is_told(contact_id)]
+
     def _courier(self, contact_id: int) -> Courier:
         courier = self._couriers.get(contact_id)
         if courier is None:
@@ -112,11 +130,12 @@ class Peers:
         return courier
 
     async def look_up(self, contact: Contact) -> Contact:
-        """The contact with what the directory says now; as it was if no manager answers."""
+        """The contact with what the directory says now; as it was if no manager answers, then others are asked."""
+        self.places.ask(contact.id)
         try:
             user = await self._find_user(contact.username)
         except TelegraphError:
-            return contact
+            return self.contact(contact.id)
         if user.user_id != contact.user_id:  # the name is somebody else's now; messages go by id, never by name
             return contact
         return await self.learn(user)
@@ -180,6 +199,7 @@ class Peers:
         return loser is not opened
 
     async def _use(self, opened: OpenLink) -> None:
+        self.places.linked(opened)
         answering = asyncio.create_task(opened.send_answers())
         try:
             await listen(opened, self)

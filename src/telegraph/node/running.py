@@ -25,6 +25,8 @@ from telegraph.node.manager_client import ManagerClient
 from telegraph.node.manager_link import ManagerLink
 from telegraph.node.membership import Membership
 from telegraph.node.model import AccountChanged, Contact, PresenceChanged
+from telegraph.node.own_address import last_address
+from telegraph.node.own_place import OwnPlace
 from telegraph.node.peer_port import PeerPort
 from telegraph.node.peers import Peers
 from telegraph.node.settings import NodeSettings, settings_of
@@ -116,7 +118,7 @@ class Running:
         async with AsyncExitStack() as opened:
             directory = DataDirectory(self.settings.data)
             opened.callback(directory.release)
-            self._port = PeerPort(self.settings.host, self.settings.peer_port)
+            self._port = PeerPort(self.settings.host, self.settings.peer_port, self.settings.data)
             opened.callback(self._port.close)
             self._store = Store(self.settings.data, Stretching(memory=self.settings.argon2_memory))
             opened.callback(self._broker.close)
@@ -230,9 +232,7 @@ class Running:
                     return None
                 self._client = ManagerClient(self._ca)
                 link = ManagerLink(self._client, self._find, urls, Backoff(_RETRY_FIRST, _RETRY_LAST, self._rng))
-                self._membership = Membership(
-                    self.database, self._key, link, self, peer_port=lambda: self.peer_port, advertise=self._advertised
-                )
+                self._membership = Membership(self.database, self._key, link, self, where=self._own_place(link))
                 await self._membership.resume()
             return self._membership
 
@@ -252,9 +252,16 @@ class Running:
         assert self._client is not None  # noqa: S101 - only the link made with it calls this
         return await finder(self.settings, self.database).find(self._client.probe)
 
-    def _advertised(self) -> Address | None:
-        given = self._advertise
-        return None if given is None else Address(given.host, given.port or self.peer_port)
+    def _own_place(self, link: ManagerLink) -> OwnPlace:
+        last = last_address(self.database)
+        return OwnPlace(
+            advertise=self._advertise,
+            host=self.settings.host,
+            port=lambda: self.peer_port,
+            managers=lambda: link.urls,
+            people=lambda: (contact.address for contact in self._contacts if contact.address is not None),
+            last=last.host if last else None,
+        )
 
     # --- who and where ---
 
@@ -306,8 +313,9 @@ class Running:
 
     @property
     def peer_address(self) -> str | None:
-        """Where the managers were told that this node is, HOST:PORT."""
-        signed = self._membership.own_address() if self._membership else None
+        """Where this node says that it is, HOST:PORT; None before that is known."""
+        own = self._membership.own if self._membership else None
+        signed = own.signed if own else None
         return str(Address(signed.host, signed.port)) if signed else None
 
     # --- what the membership tells ---
@@ -330,7 +338,8 @@ class Running:
             broker=self._broker,
             find_user=self._member.find_user,
             learn=self._learn,
-            own_address=self._member.own_address,
+            own=self._member.own,
+            managers_away=lambda: not self._member.online,
             on_marked_offline=self._member.marked_offline,
             rng=self._rng,
         )

@@ -18,6 +18,7 @@ from telegraph.node import streams, voids
 from telegraph.node.database import Database
 from telegraph.node.links import OpenLink
 from telegraph.node.model import Contact
+from telegraph.node.places import Places
 from telegraph.peer.port import Link, LinkClosed, Unreachable
 from telegraph.protocol.frames import (
     REFUSED_FOR_GOOD,
@@ -25,13 +26,15 @@ from telegraph.protocol.frames import (
     Frame,
     Hello,
     MessageFrame,
+    Moved,
     Read,
     ReadStored,
     Refuse,
-    SignedAddress,
     Skip,
     Skipped,
     Stored,
+    Whereabouts,
+    WhereIs,
     decode_frames,
     encode_frames,
 )
@@ -52,10 +55,7 @@ class Surroundings(Protocol):
     user_id: str
     username: str
     database: Database
-
-    def own_address(self) -> SignedAddress | None:
-        """Where this node is, signed."""
-        ...
+    places: Places
 
     async def identify(self, holder: Holder, username: str) -> Contact:
         """The contact behind a certificate and the name that it claims.
@@ -90,14 +90,16 @@ async def greet(link: Link, contact: Contact, around: Surroundings) -> OpenLink:
 async def _greet(link: Link, contact: Contact, around: Surroundings) -> OpenLink:
     try:
         async with asyncio.timeout(_GREETING_TIMEOUT):
-            await link.send(encode_frames([_hello(contact.id, around)]))
+            mine = _hello(contact.id, around)
+            await link.send(encode_frames([mine]))
             first = decode_frames(await link.receive())[:1]
         match first:
             case [Hello(user_id=user_id, versions=versions) as hello] if (
                 user_id == contact.user_id == link.remote.id and PEER_PROTOCOL in versions
             ):
                 _check_received(hello, contact.id, around)
-                return await _opened(link, contact.id, hello.received, around)
+                await around.places.greeted(contact.id, hello)
+                return await _opened(link, contact.id, hello.received, mine, around)
             case [ErrorFrame(error=error)]:
                 log.info("peer_refused", contact=contact.user_id, code=error)
     except (LinkClosed, TimeoutError, MalformedBody) as problem:
@@ -124,8 +126,10 @@ async def answer_greeting(link: Link, around: Surroundings) -> OpenLink:
         except TelegraphError as error:
             await link.send(encode_frames([ErrorFrame(error.code, error.sentence()[:256])]))
             raise
-        await link.send(encode_frames([_hello(contact.id, around)]))
-    return await _opened(link, contact.id, hello.received, around)
+        await around.places.greeted(contact.id, hello)
+        mine = _hello(contact.id, around)
+        await link.send(encode_frames([mine]))
+    return await _opened(link, contact.id, hello.received, mine, around)
 
 
 def _first_hello(frames: list[Frame], remote: Holder) -> Hello:
@@ -154,14 +158,17 @@ def _hello(contact: int, around: Surroundings) -> Hello:
         user_id=around.user_id,
         username=around.username,
         received=streams.received(around.database.reader, contact),
-        address=around.own_address(),
+        address=around.places.own_address(),
+        knows=around.contact(contact).counter,
     )
 
 
-async def _opened(link: Link, contact: int, received: int, around: Surroundings) -> OpenLink:
+async def _opened(link: Link, contact: int, received: int, mine: Hello, around: Surroundings) -> OpenLink:
     if await around.database.write(lambda connection: streams.stored_by_peer(connection, contact, received)):
         around.happened(contact)
-    return OpenLink(link, contact, asyncio.get_running_loop().time(), received)
+    opened = OpenLink(link, contact, asyncio.get_running_loop().time(), received)
+    opened.told = mine.address.counter if mine.address else 0
+    return opened
 
 
 async def listen(open_link: OpenLink, around: Surroundings) -> None:
@@ -267,6 +274,9 @@ async def _handle_one(frame: Frame, open_link: OpenLink, around: Surroundings) -
         case Refuse(error=error) | ErrorFrame(error=error):
             log.warning("peer_refused", contact=around.contact(contact).user_id, code=error)
             open_link.refused = True
+        case Moved() | WhereIs() | Whereabouts():
+            await around.places.handle(open_link, frame)
+            return
         case _:  # a second greeting means nothing
             return
     around.happened(contact)

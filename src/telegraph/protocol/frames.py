@@ -42,7 +42,8 @@ class Hello(msgspec.Struct, tag="hello", tag_field="t", omit_defaults=True):
     """First frame of either end: versions of the link that it speaks, who it is, where it can be reached.
 
     ``received`` is the highest sequence number that it has stored of the other's messages, so that the other knows
-    where to go on.
+    where to go on. ``knows`` is the highest counter under which it knows an address of the other, who must go above it
+    to be believed.
     """
 
     versions: Annotated[list[int], Meta(min_length=1, max_length=16)]
@@ -50,6 +51,7 @@ class Hello(msgspec.Struct, tag="hello", tag_field="t", omit_defaults=True):
     username: ShortText
     received: Sequence = 0
     address: SignedAddress | None = None
+    knows: Counter = 0
 
 
 class MessageFrame(msgspec.Struct, tag="msg", tag_field="t", omit_defaults=True):
@@ -130,6 +132,25 @@ class ReadStored(msgspec.Struct, tag="read_ack", tag_field="t"):
     seq: Sequence
 
 
+class Moved(msgspec.Struct, tag="moved", tag_field="t"):
+    """I am somewhere else from now on."""
+
+    address: SignedAddress
+
+
+class WhereIs(msgspec.Struct, tag="where", tag_field="t"):
+    """Where is this user? Asked of acquaintances while no manager answers; one who does not want to say is silent."""
+
+    user_id: ShortText
+
+
+class Whereabouts(msgspec.Struct, tag="there", tag_field="t"):
+    """The newest address that I have of a user whom you asked for, as their device signed it."""
+
+    user_id: ShortText
+    address: SignedAddress
+
+
 class ErrorFrame(msgspec.Struct, tag="error", tag_field="t"):
     """The last frames were not understood or not allowed."""
 
@@ -137,7 +158,20 @@ class ErrorFrame(msgspec.Struct, tag="error", tag_field="t"):
     message: ShortText
 
 
-Frame = Hello | MessageFrame | Skip | Skipped | Stored | Refuse | Read | ReadStored | ErrorFrame
+Frame = (
+    Hello
+    | MessageFrame
+    | Skip
+    | Skipped
+    | Stored
+    | Refuse
+    | Read
+    | ReadStored
+    | Moved
+    | WhereIs
+    | Whereabouts
+    | ErrorFrame
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _decode_all = msgspec.msgpack.Decoder(Annotated[list[Frame], Meta(max_length=MAX_FRAMES)]).decode

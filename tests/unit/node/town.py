@@ -16,6 +16,7 @@ from telegraph.node.contacts import ContactBook
 from telegraph.node.database import Database
 from telegraph.node.keys import DeviceKey
 from telegraph.node.model import Contact, Message
+from telegraph.node.own_address import OwnAddress
 from telegraph.node.peers import Peers
 from telegraph.peer.memory import MemoryNetwork
 from telegraph.peer.port import Link
@@ -38,6 +39,7 @@ class Person:
         self.contacts = ContactBook(self.db)
         self.marked_offline: list[str] = []
         self.clock = 1_700_000_000_000_000
+        self.own = OwnAddress(self.db, self.key, self.user_id, lambda: self.address)
         self.peers: Peers
 
     @property
@@ -49,6 +51,8 @@ class Person:
         return User(self.name, self.user_id, self.address.host, self.address.port, "online", None, key, 1)
 
     async def start(self) -> None:
+        await self.own.refresh()
+
         async def marked(reason: str) -> None:
             self.marked_offline.append(reason)
 
@@ -62,11 +66,23 @@ class Person:
             broker=Broker(self.db),
             find_user=self.town.find,
             learn=self.contacts.learn,
-            own_address=lambda: None,
+            own=self.own,
+            managers_away=lambda: not self.town.managers_live,
             on_marked_offline=marked,
             rng=Random(self.name),
         )
         await self.peers.start()
+
+    async def move(self, host: str) -> None:
+        """Starts anew somewhere else, and only the node itself knows of it."""
+        await self.stop()
+        self.address = Address(host, 9000)
+        await self.start()
+
+    def believed(self, other: "Person") -> str | None:
+        """At which host this person would look for somebody."""
+        contact = self.contacts.of_user(other.user_id)
+        return contact.address.host if contact and contact.address else None
 
     async def know(self, other: "Person") -> Contact:
         return await self.contacts.learn(other.in_directory())
@@ -128,7 +144,7 @@ class Town:
 
 
 async def until(what: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not what():  # noqa: ASYNC110 - what is awaited is spread over two nodes and has no one event
             await asyncio.sleep(0)  # hands the turn to those who make it so
 
@@ -140,11 +156,11 @@ class Mallory:
         self.link = link
 
     @classmethod
-    async def dial(cls, town: Town, target: Person, *, as_user: str = "mallory-id") -> "Mallory":
+    async def dial(cls, town: Town, target: Person, *, as_user: str = "mallory-id", **says: Any) -> "Mallory":
         mallory = town.people["mallory"]
         link = await mallory.peers._endpoint.dial(target.address, target.key.public)
         mallory_says = cls(link)
-        await mallory_says.say(Hello([1], as_user, "mallory"))
+        await mallory_says.say(Hello([1], as_user, "mallory", **says))
         return mallory_says
 
     async def say(self, *frames: Any) -> None:

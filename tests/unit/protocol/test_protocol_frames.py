@@ -15,6 +15,7 @@ from telegraph.protocol.frames import (
     Hello,
     Marked,
     MessageFrame,
+    Moved,
     NotifyReadRequest,
     Read,
     ReadStored,
@@ -25,6 +26,8 @@ from telegraph.protocol.frames import (
     Skip,
     Skipped,
     Stored,
+    Whereabouts,
+    WhereIs,
     decode_frames,
     encode_frames,
 )
@@ -32,6 +35,7 @@ from telegraph.protocol.frames import (
 SEQ = st.integers(0, 2**53)
 WORD = st.text(st.characters(codec="utf-8"), max_size=20)
 ID = st.binary(min_size=16, max_size=16)
+VERSIONS = st.lists(st.integers(0, 9), min_size=1, max_size=16)
 ADDRESS = st.builds(
     SignedAddress, WORD, st.integers(1, 65535), st.integers(0, 2**62), st.binary(min_size=64, max_size=64)
 )
@@ -40,7 +44,7 @@ MESSAGES = st.builds(
 )
 FRAMES = st.lists(
     st.one_of(
-        st.builds(Hello, st.lists(st.integers(0, 9), min_size=1, max_size=16), WORD, WORD, SEQ, st.none() | ADDRESS),
+        st.builds(Hello, VERSIONS, WORD, WORD, SEQ, st.none() | ADDRESS, st.integers(0, 2**62)),
         MESSAGES,
         st.builds(Stored, SEQ),
         st.builds(Skip, SEQ.filter(bool), st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16)),
@@ -48,6 +52,9 @@ FRAMES = st.lists(
         st.builds(Refuse, SEQ, WORD, WORD, SEQ),
         st.builds(Read, SEQ),
         st.builds(ReadStored, SEQ),
+        st.builds(Moved, ADDRESS),
+        st.builds(WhereIs, WORD),
+        st.builds(Whereabouts, WORD, ADDRESS),
         st.builds(ErrorFrame, WORD, WORD),
     ),
     max_size=8,

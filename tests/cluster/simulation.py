@@ -137,7 +137,8 @@ class Resident:
             broker=self.broker,
             find_user=self.town.find,
             learn=self.contacts.learn,
-            own_address=lambda: None,
+            own=None,
+            managers_away=lambda: False,
             on_marked_offline=_ignore,
             rng=self.rng,
         )

@@ -48,7 +48,7 @@ def ask_to_trust(url: str, fingerprint: str) -> bool:
 @click.option(
     "--peer-port",
     type=click.IntRange(0, 65535),
-    show_default="8000, or a free one if it is taken",
+    show_default="that of the last time, or 8000, or a free one",
     help="Port for other nodes; 0: any free one.",
 )
 @click.option("--advertise", metavar="HOST[:PORT]", help="How others reach this node, if not where it sends from.")

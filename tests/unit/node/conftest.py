@@ -13,7 +13,6 @@ from telegraph.node import peers
 async def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
     monkeypatch.setattr(peers, "FIRST_RETRY", 0.002)
     monkeypatch.setattr(peers, "LAST_RETRY", 0.01)
-    monkeypatch.setattr(peers, "FIRST_ROUND", 0.01)
     made = Town(tmp_path)
     yield made
     for person in made.people.values():

@@ -31,7 +31,7 @@ class Alice:
 
 @pytest.fixture
 async def alice(tmp_path: Path) -> AsyncIterator[Alice]:
-    database = Database.open(tmp_path)
+    database = Database.open(tmp_path, bytes(32))
     yield Alice(database)
     await database.close()
 

@@ -6,9 +6,14 @@ import pytest
 from structlog.testing import capture_logs
 from town import Mallory, Person, Town, until
 
-from telegraph.node import whereabouts
+from telegraph.node import peers, whereabouts
 from telegraph.node.keys import DeviceKey
 from telegraph.protocol.frames import Moved, SignedAddress, Whereabouts, WhereIs
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "FIRST_ROUND", 0.01)
 
 
 @pytest.fixture

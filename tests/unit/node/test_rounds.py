@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from town import Town, until
 
-from telegraph.node import rounds
+from telegraph.node import peers, rounds
 from telegraph.node.rounds import Rounds
 
 
@@ -33,6 +33,7 @@ class People:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "_APART", 0.0)
     monkeypatch.setattr(rounds, "LAST_ROUND", 0.004)
+    monkeypatch.setattr(peers, "FIRST_ROUND", 0.01)
 
 
 async def test_each_is_visited_once_and_who_is_away_again() -> None:

@@ -15,8 +15,8 @@ class OpenLink:
     """A link whose two ends know each other, and how far sending on it has come.
 
     ``sent`` is the highest message number handed to it, ``receipt`` the highest read receipt. ``asked`` are the numbers
-    given up that it was told and has not answered. ``closed`` is set when it is gone. ``told`` is the counter of the own
-    address that its greeting carried, 0 for none.
+    given up that it was told and has not answered. ``closed`` is set when it is gone. ``told`` is the counter of the
+    own address that its greeting carried, 0 for none.
     """
 
     def __init__(self, link: Link, contact: int, since: float, received_there: int) -> None:

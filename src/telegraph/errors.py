@@ -18,7 +18,7 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
     ├── TooMany (429)           RateLimited · Busy
     ├── Unavailable (503)       ManagerAway · NoManagerFound · FateUnknown · PeerAway · NodeAway · DirectoryUnavailable
     └── CannotStart (500)       PortTaken · DataInUse · DataUnreadable · CaUnreadable · CaUnknown · CaMismatch
-                                InsecureOffLoopback · TestingOnly · NewerSchema · KeyFileUnreadable
+                                InsecureOffLoopback · TestingOnly · NewerSchema · KeyFileUnreadable · BackupUnreadable
 """
 
 from collections.abc import Mapping
@@ -474,6 +474,13 @@ class KeyFileUnreadable(CannotStart):
 
     code = "key_file_unreadable"
     spanish = "El archivo de clave {path} no se puede usar: {detail}."
+
+
+class BackupUnreadable(CannotStart):
+    """The backup {path} cannot be used: {detail}."""
+
+    code = "backup_unreadable"
+    spanish = "La copia de seguridad {path} no se puede usar: {detail}."
 
 
 class CaUnreadable(CannotStart):

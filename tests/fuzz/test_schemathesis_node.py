@@ -72,12 +72,10 @@ class Stage:
                 return {"username": self.name, "password": self.password}
             case "/password":
                 return {"old": self.password, "new": f"another password {next(self._numbers)}"}
-            case "/browser":
-                return {"token": self._token}
             case "/messages":
                 reply_to = self._message if body.get("reply_to") else None
                 return {"to": "bob", "text": body.get("text") or "hello", "reply_to": reply_to}
-        return {}
+        return {"/recovery-code": {"password": self.password}, "/browser": {"token": self._token}}.get(path, {})
 
     def happened(self, case: Case[Any], response: Response) -> None:
         """See tests/fuzz/conftest.py."""

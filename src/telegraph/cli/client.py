@@ -1,8 +1,9 @@
 """The client of a running node's local API: where files, sockets and error answers become values and our errors."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import IO, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -10,6 +11,7 @@ import msgspec
 from yarl import URL
 
 from telegraph.errors import (
+    BackupUnreadable,
     BadInput,
     DataUnreadable,
     FateUnknown,
@@ -30,6 +32,7 @@ PAGE = 500
 
 _TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=3)
 """A registration waits for a manager, and that for bcrypt."""
+_LONG = aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=600)
 _PING_EVERY = 5.0
 _MAX_EVENT = 4 * 1024 * 1024
 _HTTP_ERROR = 400
@@ -102,6 +105,37 @@ class NodeApi:
     async def renew_recovery_code(self, password: str) -> api.RecoveryCode:
         """Makes a new recovery code."""
         return await self._call("POST", "/recovery-code", api.RecoveryCode, api.RecoveryRequest(password))
+
+    async def back_up(self, target: Path) -> None:
+        """Writes a copy of the node to a new file that only its owner can read.
+
+        Raises:
+            BackupUnreadable: the file is there already, or cannot be written.
+        """
+        try:
+            with open(target, "xb", opener=private) as file:  # noqa: ASYNC230 - a command has nothing else to do
+                await self._download("/backup", file)
+        except FileExistsError:
+            raise BackupUnreadable(path=target, detail="there is a file of that name") from None
+        except OSError as problem:
+            raise BackupUnreadable(path=target, detail=problem.strerror) from problem
+        except TelegraphError:
+            target.unlink(missing_ok=True)  # noqa: ASYNC240 - the same
+            raise
+
+    async def _download(self, path: str, file: IO[bytes]) -> None:
+        base, token = self._where()
+        headers = {"Authorization": f"Bearer {token}"}
+        try:
+            async with self._session.get(f"{base}{api.API_PREFIX}{path}", headers=headers, timeout=_LONG) as response:
+                if response.status >= _HTTP_ERROR:
+                    _decoded(response.status, await response.read(), None, api.Ok)
+                async for piece in response.content.iter_any():
+                    file.write(piece)
+        except aiohttp.ClientError as problem:
+            raise NodeAway(data=self._data) from problem
+        file.flush()
+        os.fsync(file.fileno())
 
     async def status(self) -> api.NodeStatus:
         """How the node is."""
@@ -205,6 +239,11 @@ class NodeApi:
             raise NodeAway(data=self._data) from problem
         except (aiohttp.ClientError, OSError) as problem:
             raise (Unavailable() if method == "GET" else FateUnknown()) from problem
+
+
+def private(path: str, flags: int) -> int:
+    """An opener for ``open``: a new file is for its owner alone."""
+    return os.open(path, flags, 0o600)
 
 
 def _segment(user: str) -> str:

@@ -29,6 +29,9 @@ _COMMANDS = {
     "history": "telegraph.cli.messages:history",
     "read": "telegraph.cli.messages:read",
     "chat": "telegraph.cli.chat:chat",
+    "backup": "telegraph.cli.keeping:backup",
+    "restore": "telegraph.cli.keeping:restore",
+    "export": "telegraph.cli.keeping:export",
 }
 
 EXIT_CODES: tuple[tuple[type[TelegraphError], int], ...] = (

@@ -187,6 +187,7 @@ def status_text(status: NodeStatus) -> str:
         ("Unread", count(status.unread, "message")),
         ("Local API", visible(status.api_url)),
         ("Version", visible(status.version)),
+        *(("Damaged", visible(line)) for line in status.damage),
     ]
     return "\n".join(f"{padded(title, 10)}  {value}" for title, value in rows)
 

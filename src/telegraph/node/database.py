@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from telegraph.storage.engine import sqlite3
-from telegraph.storage.schema import connect, migrate
+from telegraph.storage.schema import Connect, connect, migrate
 from telegraph.storage.writer import Writer
 
 T = TypeVar("T")
@@ -19,7 +19,9 @@ FILE = "store.sqlite3"
 class Database:
     """Reads see every write that was acknowledged before. Reads run on the calling thread, so they must be short."""
 
-    def __init__(self, reader: sqlite3.Connection, writer: Writer) -> None:
+    def __init__(self, reader: sqlite3.Connection, writer: Writer, connect: Connect | None = None) -> None:
+        """``connect`` opens a connection more, for work in another thread; without it there is no such work."""
+        self._connect = connect
         self._reader = reader
         self._writer = writer
 
@@ -32,10 +34,14 @@ class Database:
             NewerSchema: a newer release wrote it.
         """
         path = directory / FILE
-        reader = connect(path, key)
+
+        def another() -> sqlite3.Connection:
+            return connect(path, key)
+
+        reader = another()
         try:
             migrate(reader, "telegraph.node", path)
-            return cls(reader, Writer(lambda: connect(path, key), "messages-writer"))
+            return cls(reader, Writer(another, "messages-writer"), another)
         except BaseException:
             reader.close()
             raise
@@ -52,6 +58,24 @@ class Database:
     def reader(self) -> sqlite3.Connection:
         """The connection for reads on the event loop's thread."""
         return self._reader
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection of the caller's own, to close after use."""
+        assert self._connect is not None  # noqa: S101 - see __init__
+        return self._connect()
+
+    def copy_to(self, target: Path) -> None:
+        """Copies the database as it is at this moment, under the same key; to be called in a thread.
+
+        Raises:
+            sqlite3.Error: the disk does not take it.
+        """
+        target.touch(mode=0o600)
+        connection = self.connect()
+        try:
+            connection.execute("VACUUM INTO ?", (str(target),))
+        finally:
+            connection.close()
 
     async def close(self) -> None:
         """Finishes every write that was handed in."""

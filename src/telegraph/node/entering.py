@@ -5,6 +5,7 @@ Logging in first opens the store on this disk, for which no manager is needed; t
 
 import asyncio
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import structlog
 
@@ -197,6 +198,17 @@ class Entering(Running):
         async with self._one_at_a_time():
             await self._store.check(password)
             return await self._store.renew_recovery_code()
+
+    async def back_up(self, target: Path) -> None:
+        """Writes a copy of this node to keep elsewhere: a new file, which only its owner can read.
+
+        The password of today or the recovery code opens it; ``telegraph restore`` brings it back.
+
+        Raises:
+            DataUnreadable: the disk does not take it.
+        """
+        async with self._one_at_a_time():
+            await self._store.back_up(target)
 
     def take_recovery_code(self) -> str | None:
         """The recovery code of a store made just now, once; None if there is none to show."""

@@ -14,7 +14,7 @@ import structlog
 
 from telegraph.errors import NotLoggedIn, Unavailable
 from telegraph.node import account as accounts
-from telegraph.node import event_log
+from telegraph.node import event_log, integrity
 from telegraph.node.account import Account
 from telegraph.node.backoff import Backoff
 from telegraph.node.broker import Broker
@@ -97,6 +97,7 @@ class Running:
         self._rng = Random(secrets.randbits(64))  # noqa: S311 - jitter and message ids, no keys
         self._advertise = parse_address(settings.advertise, 0) if settings.advertise else None
         self._online: dict[str, tuple[bool, str | None]] = {}
+        self.damage: list[str] = []
         self._broker = Broker()
         self._early = EarlyStore()
         self._peers: Peers | None = None
@@ -158,6 +159,8 @@ class Running:
         """
         async with AsyncExitStack() as opened:
             opened.push_async_callback(self._store.lock)
+            orderly = await integrity.opened(self.database)
+            opened.push_async_callback(integrity.closing, self.database)
             opened.push_async_callback(self._leave)
             await self.database.set(**self._early.values)
             self._key = await accounts.device_key(self.database)
@@ -167,6 +170,9 @@ class Running:
             opened.callback(self._broker.detach)
             upkeep = asyncio.create_task(supervise("upkeep", self._keep_tidy))
             opened.callback(upkeep.cancel)
+            if not orderly:
+                checking = asyncio.create_task(self._check())
+                opened.callback(checking.cancel)
             await self._join(required=False)
             self._unlocked = opened.pop_all()
 
@@ -174,6 +180,10 @@ class Running:
         """Closes all that the store's being open allows, and the store."""
         unlocked, self._unlocked = self._unlocked, AsyncExitStack()
         await unlocked.aclose()
+
+    async def _check(self) -> None:
+        """After a crash: the full check, while everything else goes on."""
+        self.damage = await integrity.check(self.database)
 
     async def _keep_tidy(self) -> None:
         """Keeps the event log from growing for ever."""

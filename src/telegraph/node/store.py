@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from telegraph.errors import DataUnreadable, NotLoggedIn, RateLimited, TelegraphError, WrongPassword
+from telegraph.node import backup, integrity
 from telegraph.node import vault as vaults
 from telegraph.node.database import FILE, Database
 from telegraph.node.guesses import Guesses
@@ -153,6 +154,15 @@ class Store:
         self._save(vaults.with_secret(vault, key, "recovery", vaults.plain_code(code)))
         return code
 
+    async def back_up(self, target: Path) -> None:
+        """Writes a copy of the store to keep elsewhere; see :mod:`telegraph.node.backup`.
+
+        Raises:
+            DataUnreadable: the disk does not take it.
+        """
+        vault, _ = self._unlocked()
+        await backup.write(self.database, vault, target)
+
     async def lock(self) -> None:
         """Closes the database and forgets its key; everything that was acknowledged is on disk."""
         database, self._database, self._key = self._database, None, None
@@ -200,10 +210,12 @@ class Store:
     def _open(self) -> None:
         assert self._key is not None  # noqa: S101 - the callers have just set it
         try:
-            self._database = Database.open(self._directory, self._key)
+            database = Database.open(self._directory, self._key)
+            integrity.look(database.reader, self._directory)
         except TelegraphError:
             self._key = None
             raise
+        self._database = database
 
     def _save(self, vault: Vault) -> None:
         vaults.save(self._directory, vault)

@@ -96,7 +96,7 @@ class NodeStatus(msgspec.Struct):
     """``GET /api/v1/status``.
 
     ``username`` and ``user_id`` are None while the node is locked. ``peer_address`` is where other nodes reach it.
-    ``pending`` counts messages that wait.
+    ``pending`` counts messages that wait. ``damage`` is what the check after a crash found wrong with the store.
     """
 
     account: AccountState
@@ -108,6 +108,7 @@ class NodeStatus(msgspec.Struct):
     pending: int
     unread: int
     version: str
+    damage: list[str] = []
 
 
 class Person(msgspec.Struct):

@@ -117,14 +117,20 @@ def start_node(
     manager: str,
     ca: Path,
     *options: str,
+    unattended: bool = True,
     env: dict[str, str] | None = None,
     program: Sequence[str] = PROGRAM,
 ) -> RunningProcess:
-    """A node on free ports that knows its manager and CA; a key file beside ``data`` unlocks it after a restart."""
+    """A node on free ports that knows its manager and CA.
+
+    A key file beside ``data`` unlocks it after a restart, unless not ``unattended``.
+    """
+    unlocking = ("--key-file", str(data.with_name(f"{data.name}.key"))) if unattended else ()
     return RunningProcess(
         *("node", "run", "--data", str(data), "--manager", manager, "--ca", str(ca), "--host", "127.0.0.1"),
         *("--peer-port", "0", "--api-port", "0", "--argon2-memory", "32"),
-        *("--key-file", str(data.with_name(f"{data.name}.key")), *options),
+        *unlocking,
+        *options,
         ready=r"Node ready: (?P<url>http://\S+)",
         env={"TELEGRAPH_TESTING": "1", **(env or {})},
         program=program,
@@ -187,9 +193,10 @@ class RealTelegraph:
         assert self.manager.match is not None  # noqa: S101 - it is ready
         return self.manager.match["url"]
 
-    def start(self, name: str) -> None:
-        """Starts somebody's node."""
-        self.nodes[name] = start_node(self.root / name, self.url, self.root / "manager" / "ca.pem")
+    def start(self, name: str, *options: str, unattended: bool = True) -> None:
+        """Starts somebody's node; unless ``unattended``, it is locked until they log in."""
+        ca = self.root / "manager" / "ca.pem"
+        self.nodes[name] = start_node(self.root / name, self.url, ca, *options, unattended=unattended)
 
     def say(self, name: str, *words: str) -> Finished:
         """Runs one command of the command line on somebody's node."""
@@ -237,9 +244,9 @@ class RealTelegraph:
         """See :func:`eventually`."""
         eventually(what, within)
 
-    def join(self, name: str) -> None:
+    def join(self, name: str, *options: str, unattended: bool = True) -> None:
         """Starts somebody's node and makes their account."""
-        self.start(name)
+        self.start(name, *options, unattended=unattended)
         self.ask(name, "register", name)
 
     def close(self) -> None:

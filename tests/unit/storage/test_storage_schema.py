@@ -7,7 +7,7 @@ import pytest
 
 from telegraph.errors import DataUnreadable, NewerSchema
 from telegraph.storage.engine import sqlite3
-from telegraph.storage.schema import connect, migrate, schema_steps
+from telegraph.storage.schema import backup_name, connect, migrate, schema_steps
 
 FIRST = "CREATE TABLE people (name TEXT PRIMARY KEY) STRICT;"
 SECOND = "ALTER TABLE people ADD COLUMN age INTEGER; UPDATE people SET age = 7;"
@@ -170,3 +170,73 @@ def test_what_is_no_database_is_refused_in_one_sentence(database: Path, make: Ca
     with pytest.raises(DataUnreadable) as refused:
         connect(database)
     assert str(database) in str(refused.value)
+
+
+KEY = bytes(range(32))
+
+
+def test_before_an_upgrade_everything_is_copied_beside_it(database: Path, release: Release) -> None:
+    keyed = connect(database, KEY)
+    migrate(keyed, release(FIRST), database)
+    keyed.execute("INSERT INTO people VALUES ('alice')")
+
+    migrate(keyed, release(FIRST, SECOND), database)
+    keyed.close()
+
+    copy = connect(backup_name(database, 1), KEY)
+    assert copy.execute("SELECT * FROM people").fetchall() == [("alice",)]
+    assert _version(copy) == 1
+    copy.close()
+    assert backup_name(database, 1).stat().st_mode & 0o777 == 0o600
+    assert b"alice" not in backup_name(database, 1).read_bytes()
+
+
+def test_of_earlier_copies_only_the_newest_is_kept(
+    connection: sqlite3.Connection, database: Path, release: Release
+) -> None:
+    for steps in (
+        (FIRST,),
+        (FIRST, SECOND),
+        (FIRST, SECOND, "CREATE TABLE more (x) STRICT;".replace("x", "x INTEGER")),
+    ):
+        migrate(connection, release(*steps), database)
+    assert not backup_name(database, 1).exists()
+    assert backup_name(database, 2).exists()
+
+
+def test_a_new_database_needs_no_copy(connection: sqlite3.Connection, database: Path, release: Release) -> None:
+    migrate(connection, release(FIRST, SECOND), database)
+    assert list(database.parent.glob("*-version-*")) == []
+
+
+def test_without_a_copy_there_is_no_upgrade(connection: sqlite3.Connection, database: Path, release: Release) -> None:
+    migrate(connection, release(FIRST), database)
+    (backup_name(database, 1)).mkdir()  # in the way
+
+    with pytest.raises(DataUnreadable):
+        migrate(connection, release(FIRST, SECOND), database)
+
+    assert _version(connection) == 1
+    assert [path.name for path in database.parent.glob("people-version-1*")] == [backup_name(database, 1).name]
+
+
+def test_with_a_key_nothing_is_readable_on_the_disk(database: Path, release: Release) -> None:
+    keyed = connect(database, KEY)
+    migrate(keyed, release(FIRST), database)
+    keyed.execute("INSERT INTO people VALUES ('a very secret name')")
+    assert not any(b"very secret" in file.read_bytes() for file in database.parent.glob("people.sqlite3*"))
+    keyed.close()
+    assert not any(b"very secret" in file.read_bytes() for file in database.parent.glob("people.sqlite3*"))
+
+
+@pytest.mark.parametrize("key", [None, bytes(32)])
+def test_a_database_of_another_key_is_unreadable(
+    database: Path, release: Release, key: bytes | None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    keyed = connect(database, KEY)
+    migrate(keyed, release(FIRST), database)
+    keyed.close()
+    with pytest.raises(DataUnreadable):
+        connect(database, key)
+    if key is not None:
+        assert capfd.readouterr().err == ""  # SQLCipher's own log stays silent

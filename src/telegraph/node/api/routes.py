@@ -1,15 +1,18 @@
 """The calls of the local API. Each is a thin shell around one method of the node."""
 
 from typing import Annotated, Any
+from uuid import uuid4
 
 from litestar import Request, Response, Router, delete, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.response import Stream
 
 from telegraph.errors import (
     BadInput,
     BodyTooLarge,
     Busy,
+    DataUnreadable,
     ForeignOrigin,
     IllegalInvite,
     IllegalName,
@@ -32,6 +35,7 @@ from telegraph.errors import (
     WrongPassword,
 )
 from telegraph.node.api import views
+from telegraph.node.api.download import pieces_of
 from telegraph.node.api.guard import Guard
 from telegraph.node.api.stream import events
 from telegraph.node.app import Node
@@ -68,6 +72,7 @@ Query = Annotated[
         WrongPassword,
         RateLimited,
         Busy,
+        DataUnreadable,
         ManagerAway,
         *_BODY,
         *_ALWAYS,
@@ -145,6 +150,14 @@ async def browser(guard: NamedDependency[Guard], data: JSONBody[api.BrowserReque
     return Response(api.Ok("Welcome."), cookies=[guard.new_cookie()])
 
 
+@get("/backup", media_type="application/x-tar", responses=answers(DataUnreadable, Busy, *_MEMBER))
+async def backup(node: NamedDependency[Node]) -> Stream:
+    """A copy of this node as a tar file, still encrypted: the password of today or the recovery code opens it."""
+    file = node.settings.data / f"backup-{uuid4().hex}.tar"
+    await node.back_up(file)
+    return Stream(pieces_of(file), media_type="application/x-tar")
+
+
 @get("/status", responses=answers(*_ALWAYS))
 async def status(node: NamedDependency[Node], request: Request[Any, Any, Any]) -> api.NodeStatus:
     """How this node is: account, managers, what waits."""
@@ -205,6 +218,7 @@ def rest_router(node: Node, guard: Guard) -> Router:
             log_out,
             change_password,
             recovery_code,
+            backup,
             events,
             status,
             people,

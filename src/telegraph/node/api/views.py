@@ -68,6 +68,7 @@ def status(node: Node, api_url: str) -> node_api.NodeStatus:
         pending=0 if state in _LOCKED else history.pending_count(node.database.reader),
         unread=0 if state in _LOCKED else history.unread_count(node.database.reader),
         version=__version__,
+        damage=node.damage,
     )
 
 

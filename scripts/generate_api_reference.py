@@ -15,7 +15,7 @@ import msgspec
 from generated import write_or_check
 from litestar import Litestar
 
-from telegraph.manager.api import account, service, users
+from telegraph.manager.api import account, care, service, users
 from telegraph.manager.api.openapi import DESCRIPTION
 from telegraph.manager.api.session import dependencies
 from telegraph.node.api.guard import Guard
@@ -79,7 +79,7 @@ ignored.
 def pages() -> dict[Path, str]:
     """Both pages."""
     manager = Litestar(
-        [*account.HANDLERS, *users.HANDLERS, *service.HANDLERS],
+        [*account.HANDLERS, *care.HANDLERS, *users.HANDLERS, *service.HANDLERS],
         dependencies=dependencies(),
         openapi_config=DESCRIPTION.config(),
         logging_config=None,

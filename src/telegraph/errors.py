@@ -12,10 +12,11 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
     │                           UnsupportedMedia (415)
     ├── Refused (403)           NotLoggedIn (401) · WrongCredentials (401) · ForeignSession · WrongRole
     │                           RegistrationClosed · InviteNeeded · ForeignOrigin · ForgedFrame · BadSignature
-    │                           WrongApiToken (401) · WrongPassword (401)
-    ├── Missing (404)           UnknownUser · UnknownPath · UnknownMessage · WrongMethod (405)
+    │                           WrongApiToken (401) · WrongPassword (401) · RevokedKey
+    ├── Missing (404)           UnknownUser · UnknownPath · UnknownMessage · UnknownSession · AccountDeleted
+    │                           WrongMethod (405)
     ├── Conflict (409)          NameTaken · StaleCounter · OtherAccount · SequenceGap · KeyChanged
-    ├── TooMany (429)           RateLimited · Busy
+    ├── TooMany (429)           RateLimited · Busy · TooManyDevices
     ├── Unavailable (503)       ManagerAway · NoManagerFound · FateUnknown · PeerAway · NodeAway · DirectoryUnavailable
     └── CannotStart (500)       PortTaken · DataInUse · DataUnreadable · CaUnreadable · CaUnknown · CaMismatch
                                 InsecureOffLoopback · TestingOnly · NewerSchema · KeyFileUnreadable · BackupUnreadable
@@ -267,6 +268,13 @@ class BadSignature(Refused):
     spanish = "La dirección no está firmada por el dispositivo de esta cuenta."
 
 
+class RevokedKey(Refused):
+    """The key of this device was revoked; log in again on it to get a new one."""
+
+    code = "revoked_key"
+    spanish = "La clave de este dispositivo fue revocada; inicie sesión de nuevo en él para obtener otra."
+
+
 # --- missing ---------------------------------------------------------------------------------------------
 
 
@@ -297,6 +305,20 @@ class UnknownMessage(Missing):
 
     code = "unknown_message"
     spanish = "No hay tal mensaje en esta conversación."
+
+
+class UnknownSession(Missing):
+    """You have no such session; look at the list of your sessions again."""
+
+    code = "unknown_session"
+    spanish = "Usted no tiene tal sesión; mire de nuevo la lista de sus sesiones."
+
+
+class AccountDeleted(Missing):
+    """The account {username} was deleted; nothing can reach it any more."""
+
+    code = "account_deleted"
+    spanish = "La cuenta {username} fue eliminada; ya nada puede llegarle."
 
 
 class WrongMethod(Missing):
@@ -376,6 +398,13 @@ class Busy(TooMany):
 
     code = "busy"
     spanish = "Este equipo está ocupado con otros inicios de sesión; inténtelo de nuevo en un momento."
+
+
+class TooManyDevices(TooMany):
+    """This account moved between devices too often within an hour; wait and try again."""
+
+    code = "too_many_devices"
+    spanish = "Esta cuenta cambió de dispositivo demasiadas veces en una hora; espere e inténtelo de nuevo."
 
 
 # --- unavailable -----------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from telegraph.protocol.manager_events import MAX_EVENT_BYTES, Heartbeat, Unwatch, Watch, decode_from_node
+from telegraph.protocol.manager_events import MAX_EVENT_BYTES, Heartbeat, Revocations, Unwatch, Watch, decode_from_node
 from telegraph.protocol.node_api import API_PREFIX, TOKEN_FILE
 from telegraph.testing.processes import PASSWORD
 
@@ -167,6 +167,8 @@ class ManagerStreams(Streams):
                 return []
             case Heartbeat():
                 return ["heartbeat_received"]
+            case Revocations():
+                return ["revoked"]
 
 
 @pytest.fixture

@@ -336,7 +336,7 @@ async def anybody(_world: World) -> Given:
     return Given()
 
 
-@prepares("peers", "logout", "events")
+@prepares("peers", "logout", "events", "sessions", "settings")
 async def somebody_logged_in(world: World) -> Given:
     return Given(token=(await world.person()).token)
 
@@ -381,6 +381,26 @@ async def somebody_who_moves(world: World) -> Given:
 @prepares("password")
 async def somebody_careful(world: World) -> Given:
     return Given({"old": PASSWORD, "new": PASSWORD + "?"}, token=(await world.person()).token)
+
+
+@prepares("end_session")
+async def somebody_with_two_sessions(world: World) -> Given:
+    person = await world.person()
+    body = {"username": person.name, "password": PASSWORD, "ip": HERE, "port": NOBODY}
+    plain = (await world.manager("POST", "/login", body=body)).said["token"]
+    listed = (await world.manager("GET", "/sessions", token=plain)).said["message"]
+    (other,) = [session["id"] for session in listed if not session["current"]]
+    return Given(path={"id": other}, token=plain)
+
+
+@prepares("change_settings")
+async def somebody_shy(world: World) -> Given:
+    return Given({"last_seen": False}, token=(await world.person()).token)
+
+
+@prepares("delete_account")
+async def somebody_who_leaves(world: World) -> Given:
+    return Given({"password": PASSWORD}, token=(await world.person()).token)
 
 
 @prepares("certificate")

@@ -17,7 +17,7 @@ from cryptography import x509
 
 from telegraph.node.keys import DeviceKey
 from telegraph.protocol.discovery import AMPLIFICATION, question, read_answer
-from telegraph.protocol.identity import MANAGER_ALIAS, fingerprint, holder_of
+from telegraph.protocol.identity import MANAGER_ALIAS, fingerprint, holder_of, key_fingerprint
 from telegraph.testing.processes import RunningProcess, start_manager
 
 PASSWORD = "correct horse"
@@ -277,11 +277,33 @@ async def test_the_device_that_is_displaced_hears_it_on_its_stream(org: Organisa
         session.ws_connect(f"{org.url}/events", headers=first, ssl=org.tls) as stream,
     ):
         await asyncio.to_thread(org.login, "hal", csr=DeviceKey.create().csr())
-        assert await _hear(stream) == {"type": "session_ended", "reason": "logged_in_elsewhere"}
+        told = await _hear(stream)
+        assert (told["type"], told["reason"]) == ("session_ended", "logged_in_elsewhere")
+        assert told["at"].endswith("Z")
         assert (await stream.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
-        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-            await session.ws_connect(f"{org.url}/events", headers=first, ssl=org.tls)
-        assert refused.value.status == 401
+        async with session.ws_connect(f"{org.url}/events", headers=first, ssl=org.tls) as again:
+            assert await _hear(again) == told  # for a device that was away just then
+            assert (await again.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+    assert org.http.get("/peers", headers=first).status_code == 401
+
+
+async def test_a_revoked_key_is_told_at_once_to_whoever_wants_to_know(org: Organisation) -> None:
+    old = DeviceKey.create()
+    watcher = org.join("walt")
+    org.register("moira")
+    moira = org.login("moira", csr=old.csr())
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{org.url}/events", headers=watcher, ssl=org.tls) as stream,
+    ):
+        await stream.send_json({"type": "revocations"})
+        known = await _hear(stream)
+        assert known["type"] == "revoked"
+        await asyncio.to_thread(org.login, "moira", csr=DeviceKey.create().csr())
+        (revoked,) = (await _hear(stream))["keys"]
+        assert (revoked["user_id"], revoked["key"]) == (moira["user_id"], key_fingerprint(old.public))
+        await stream.send_json({"type": "revocations", "after": known["cursor"]})
+        assert revoked in (await _hear(stream))["keys"]
 
 
 async def test_a_frame_that_is_too_large_ends_the_stream_and_nothing_else(org: Organisation) -> None:

@@ -90,6 +90,24 @@ def test_nothing_acknowledged_is_lost_by_a_crash(tmp_path: Path) -> None:
             assert web.get(f"/users/{name}", headers=headers).status_code == 200
 
 
+def test_what_was_given_up_and_deleted_stays_so_after_a_crash(tmp_path: Path) -> None:
+    data, key = tmp_path / "manager", DeviceKey.create()
+    with running(data) as (process, web):
+        for name in ("alice", "bob"):
+            web.post("/register", json=account(name))
+        web.post("/login", json=account("alice", csr=key.csr()))
+        web.post("/login", json=account("alice", csr=DeviceKey.create().csr()))
+        bob = {"Authorization": f"Bearer {web.post('/login', json=account('bob')).json()['token']}"}
+        assert web.request("DELETE", "/account", json={"password": PASSWORD}, headers=bob).status_code == 200
+        process.kill()
+    with running(data) as (_, web):
+        refused = web.post("/login", json=account("alice", csr=key.csr()))
+        assert (refused.status_code, refused.json()["error"]) == (403, "revoked_key")
+        taken = web.post("/register", json=account("bob"))
+        assert (taken.status_code, taken.json()["error"]) == (409, "name_taken")
+        assert web.get("/peers", headers=bob).status_code == 401
+
+
 def test_of_two_devices_logging_in_at_once_one_stays(tmp_path: Path) -> None:
     with running(tmp_path / "manager") as (_, web):
         web.post("/register", json=account("alice"))

@@ -4,6 +4,11 @@
 ``account/<user_id>``                 :class:`Account`
 ``name/<name>``                       :class:`NameClaim`; the name key, percent-encoded (RFC 3986)
 ``session/<user_id>/<token hash>``    :class:`Session`
+``use/<user_id>/<token hash>``        :class:`Use`, when a session was last used, to the hour
+``ended/<user_id>/<token hash>``      :class:`Ending`, why a device's session ended, for the device that asks later
+``revoked/<user_id>/<fingerprint>``   :class:`Revocation` of a device key
+``tombstone/user/<user_id>``          :class:`Tombstone` of an account that was deleted
+``tombstone/name/<hash>``             :class:`Tombstone` of its name, under the name key's SHA-256
 ``presence/<user_id>``                :class:`Presence`
 ``invite/<code hash>``                :class:`InviteCode`
 ``setting/<name>``                    a JSON string, what other processes of this manager's data directory need to know
@@ -21,6 +26,7 @@ from urllib.parse import quote
 import msgspec
 
 from telegraph.protocol.manager_api import Status
+from telegraph.protocol.manager_events import EndReason
 from telegraph.protocol.names import MAX_NAME_LENGTH, name_key
 
 ACCOUNTS: Final = "account/"
@@ -28,7 +34,12 @@ NAMES: Final = "name/"
 SESSIONS: Final = "session/"
 PRESENCES: Final = "presence/"
 INVITES: Final = "invite/"
+USES: Final = "use/"
+ENDINGS: Final = "ended/"
+REVOCATIONS: Final = "revoked/"
+TOMBSTONES: Final = "tombstone/"
 REGISTRATION: Final = "setting/registration"
+DIRECTORY_ID: Final = "setting/directory-id"
 
 _LONGEST: Final = 4 * MAX_NAME_LENGTH
 """Characters of a text that could still be a name once it is normalised; the bodies of the API allow as many."""
@@ -38,7 +49,9 @@ class Account(msgspec.Struct, frozen=True):
     """A person. ``username`` is the name as shown, ``password_hash`` bcrypt's text, ``created`` RFC 3339.
 
     ``request_id`` is that of the registration that made it, so that a repeated one knows its own work.
-    ``device_key`` is the raw Ed25519 key of the device that logged in last.
+    ``device_key`` is the raw Ed25519 key of the device that logged in last, None after it was revoked.
+    ``certified_until`` is when the newest certificate of that key ends, RFC 3339. ``hides_last_seen``: others do not
+    learn when this person was last seen.
     """
 
     user_id: str
@@ -47,6 +60,8 @@ class Account(msgspec.Struct, frozen=True):
     created: str
     request_id: str = ""
     device_key: bytes | None = None
+    certified_until: str = ""
+    hides_last_seen: bool = False
 
 
 class NameClaim(msgspec.Struct, frozen=True):
@@ -63,6 +78,33 @@ class Session(msgspec.Struct, frozen=True):
 
     device: bool
     created: str
+
+
+class Use(msgspec.Struct, frozen=True):
+    """When a session was last used, RFC 3339; written once an hour at most, since a heartbeat never is a write."""
+
+    at: str
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """Why and when a device's session ended; kept until ``until``. Times are RFC 3339."""
+
+    reason: EndReason
+    at: str
+    until: str
+
+
+class Revocation(msgspec.Struct, frozen=True):
+    """A device key that nobody may speak with any more; after ``until`` no certificate of it is valid anyway."""
+
+    at: str
+    until: str
+
+
+class Tombstone(msgspec.Struct, frozen=True):
+    """An account that was deleted, or its name, which nobody else ever gets (DESIGN.md 10.6); nothing of the person."""
+
+    at: str
 
 
 class Presence(msgspec.Struct, frozen=True):
@@ -86,7 +128,7 @@ class InviteCode(msgspec.Struct, frozen=True):
     single_use: bool = False
 
 
-Record = TypeVar("Record", Account, NameClaim, Session, Presence, InviteCode)
+Record = TypeVar("Record", Account, NameClaim, Session, Use, Ending, Revocation, Tombstone, Presence, InviteCode)
 
 encode: Final = msgspec.json.Encoder(order="sorted").encode
 
@@ -125,6 +167,31 @@ def sessions_of(user_id: str) -> str:
 def session_key(user_id: str, token_hash: str) -> str:
     """Where a session is stored."""
     return sessions_of(user_id) + token_hash
+
+
+def use_key(user_id: str, token_hash: str) -> str:
+    """Where the last use of a session is stored."""
+    return f"{USES}{user_id}/{token_hash}"
+
+
+def ending_key(user_id: str, token_hash: str) -> str:
+    """Where it is stored why a session ended."""
+    return f"{ENDINGS}{user_id}/{token_hash}"
+
+
+def revocation_key(user_id: str, fingerprint: str) -> str:
+    """Where the revocation of a user's device key is stored; the fingerprint is that of ``protocol/identity.py``."""
+    return f"{REVOCATIONS}{user_id}/{fingerprint}"
+
+
+def tombstone_key(user_id: str) -> str:
+    """Where the tombstone of an account is stored."""
+    return f"{TOMBSTONES}user/{user_id}"
+
+
+def name_tombstone_key(username: str) -> str:
+    """Where the tombstone of a name is stored, the same for all names that are the same."""
+    return f"{TOMBSTONES}name/{secret_hash(name_record_key(username))}"
 
 
 def presence_key(user_id: str) -> str:

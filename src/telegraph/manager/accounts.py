@@ -2,11 +2,12 @@
 
 Each is one transaction of the directory under conditions (compare-and-set), tried again a bounded number of times if
 somebody else was quicker. What concerns one user is also serialised by a lock, so that within one manager it rarely is.
+What else their owners can do with them is in :mod:`telegraph.manager.care`.
 """
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -14,52 +15,54 @@ from msgspec.structs import replace
 from telegraph.directory import records
 from telegraph.directory.port import Delete, Directory, Entry, Put, Unchanged
 from telegraph.directory.records import Account, NameClaim, Presence, Session
-from telegraph.errors import Conflict, FateUnknown, NameTaken, NotLoggedIn, WrongCredentials
+from telegraph.errors import (
+    Conflict,
+    FateUnknown,
+    NameTaken,
+    NotLoggedIn,
+    RevokedKey,
+    TooManyDevices,
+    WrongCredentials,
+)
 from telegraph.manager.announcement import Announcement, announcement, check_signature
 from telegraph.manager.attendance import TRIES, Attendance
 from telegraph.manager.ca import CertificateAuthority
+from telegraph.manager.endings import Ended, SessionEntry, end_writes, ended_of, revoke_writes, token_hash_of
+from telegraph.manager.gate import Gate
 from telegraph.manager.invites import Registration, admit
 from telegraph.manager.locks import UserLocks
-from telegraph.manager.moment import Clock, Moment
+from telegraph.manager.moment import Clock, Moment, as_text
 from telegraph.manager.passwords import Passwords, login_bytes
 from telegraph.manager.presence import first_presence, placed, put_offline, put_online
-from telegraph.manager.ratelimit import FailureLimit, Key
+from telegraph.manager.ratelimit import FailureLimit
 from telegraph.manager.renewal import renew_certificate
-from telegraph.manager.sessions import Caller, new_token, new_user_id
+from telegraph.manager.sessions import Caller, new_token, new_user_id, sessions_of
 from telegraph.protocol.addresses import Address
+from telegraph.protocol.identity import key_fingerprint
 from telegraph.protocol.manager_api import LoginRequest, RegisterRequest
-from telegraph.protocol.names import check_password, check_username, name_key
+from telegraph.protocol.manager_events import EndReason
+from telegraph.protocol.names import check_password, check_username
 
 MAX_PLAIN_SESSIONS: Final = 64
 """Sessions without a device that one user may have; the oldest ends when another is added."""
 
-_MAX_KEY: Final = 128
+MOVES_PER_HOUR: Final = 20
+"""How often an account may move to another device: each move revokes a key, of which every node is told."""
 
-_Sessions = list[tuple[Entry, Session]]
-EndReason = Literal["logged_out", "logged_in_elsewhere", "password_changed"]
-
-
-class Ended(msgspec.Struct, frozen=True):
-    """Sessions that have just ended.
-
-    ``device`` is where the device was that one of them belonged to, if it must hear of it, and ``device_hash`` which.
-    """
-
-    user_id: str
-    username: str
-    token_hashes: tuple[str, ...]
-    reason: EndReason
-    device: Address | None = None
-    device_hash: str = ""
+_HOUR: Final = 3600.0
 
 
 class LoggedInUser(msgspec.Struct, frozen=True):
-    """A log-in's outcome; ``certificate`` is PEM, None without a signing request."""
+    """A log-in's outcome; ``certificate`` is PEM, None without a signing request.
+
+    ``replaced`` is the fingerprint of the device key that the session moved away from, None if it did not move.
+    """
 
     account: Account
     token: str
     counter: int
     certificate: str | None
+    replaced: str | None = None
 
 
 class _Wish(msgspec.Struct, frozen=True):
@@ -72,6 +75,15 @@ class _Wish(msgspec.Struct, frozen=True):
     @property
     def device(self) -> bool:
         return self.device_key is not None
+
+
+class _Change(msgspec.Struct, frozen=True):
+    """What a log-in changes about the user's device: the account as it will be, and which key was replaced, if any."""
+
+    account: Account
+    conditions: list[Unchanged] = []
+    writes: list[Put] = []
+    replaced: str | None = None
 
 
 class AccountSettings(msgspec.Struct, frozen=True):
@@ -99,7 +111,8 @@ class Accounts:
         self._attendance = attendance
         self._locks = locks
         self._passwords = passwords
-        self._failures = failures
+        self._gate = Gate(passwords, failures, clock)
+        self._moves = FailureLimit(MOVES_PER_HOUR, _HOUR, TooManyDevices)
         self._ca = ca
         self._clock = clock
         self._settings = settings
@@ -154,7 +167,8 @@ class Accounts:
     async def _create(self, account: Account, said: Announcement, invite: str | None) -> bool:
         admission = await admit(self._directory, self._settings.registration, invite)
         claim, place = records.name_record_key(account.username), records.account_key(account.user_id)
-        conditions = [Unchanged(claim, 0), Unchanged(place, 0), *admission.conditions]
+        gone = records.name_tombstone_key(account.username)
+        conditions = [Unchanged(claim, 0), Unchanged(place, 0), Unchanged(gone, 0), *admission.conditions]
         writes = [
             Put(claim, records.encode(NameClaim(account.user_id))),
             Put(place, records.encode(account)),
@@ -172,10 +186,12 @@ class Accounts:
         """The account that the same request made before, None if the name is free.
 
         Raises:
-            NameTaken: the name belongs to another request.
+            NameTaken: the name belongs to another request, or to an account that was deleted.
         """
         found = await self._by_name(username)
         if found is None:
+            if await self._directory.get(records.name_tombstone_key(username)) is not None:
+                raise NameTaken(username=username)
             return None
         account = records.decode(found.value, Account)
         repeated = request_id is not None and request_id == account.request_id
@@ -201,7 +217,8 @@ class Accounts:
         Raises:
             IllegalPassword, IllegalAddress, IllegalCsr, BadSignature, StaleCounter: what was given cannot be used.
             WrongCredentials: wrong name or password, which of them is not said.
-            RateLimited: too many failures.
+            RevokedKey: the device's key was revoked; it must come with another one.
+            RateLimited, TooManyDevices: too many failures, or moves to another device.
             Busy: too many log-ins at once.
         """
         password = login_bytes(request.password)
@@ -219,23 +236,10 @@ class Accounts:
     async def _authenticate(self, username: str, password: bytes, remote: str) -> Account:
         found = await self._by_name(username)
         account = None if found is None else records.decode(found.value, Account)
-        await self._verify(username, password, account.password_hash if account else None, remote)
+        await self._gate.verify(username, password, account.password_hash if account else None, remote)
         if account is None:
             raise WrongCredentials
         return account
-
-    async def _verify(self, username: str, password: bytes, stored: str | None, remote: str) -> None:
-        key: Key = (name_key(username)[:_MAX_KEY], remote)
-        begun = self._clock()
-        self._failures.begin(key, begun)
-        try:
-            right = await self._passwords.matches(password, stored)
-        except BaseException:
-            self._failures.forgive(key, begun)  # nobody learned anything
-            raise
-        if not right:
-            raise WrongCredentials
-        self._failures.forgive(key, begun)
 
     async def _start_session(self, verified: Account, wish: _Wish) -> LoggedInUser | None:
         """One try; None if the directory changed meanwhile."""
@@ -247,20 +251,52 @@ class Accounts:
         ending = _displaced(sessions, by_device=wish.device)
         token = new_token(account.user_id)
         session = Session(device=wish.device, created=now.text)
-        updated = replace(account, device_key=wish.device_key) if wish.device_key else account
         writes: list[Put | Delete] = [
             Put(records.session_key(account.user_id, records.secret_hash(token)), records.encode(session)),
             *_put(presence_unchanged.key, presence),
-            *(Delete(entry.key) for entry, _ in ending),
+            *end_writes(account.user_id, ending, "logged_in_elsewhere", now),
         ]
-        if wish.device:  # written even if it stays the same: two such log-ins at once must not both go through
-            writes.append(Put(unchanged.key, records.encode(updated)))
-        if await self._directory.commit([unchanged, presence_unchanged], writes) is None:
+        change = await self._device_change(account, unchanged, wish.device_key, now)
+        conditions = [unchanged, presence_unchanged, *change.conditions]
+        if not await self._commit_change(conditions, [*writes, *change.writes], change, now):
             return None
         self._attendance.live.attach(account.user_id, now)
-        moved = account.device_key is not None and wish.device_key not in (None, account.device_key)
-        self._tell(account, ending, "logged_in_elsewhere", Address(known.host, known.port) if moved else None)
-        return LoggedInUser(updated, token, (presence or known).counter, wish.certificate)
+        self._attendance.uses.begin(records.secret_hash(token), now)
+        device = Address(known.host, known.port) if change.replaced else None
+        self._tell(account, ending, "logged_in_elsewhere", now, device)
+        return LoggedInUser(change.account, token, (presence or known).counter, wish.certificate, change.replaced)
+
+    async def _device_change(self, account: Account, unchanged: Unchanged, key: bytes | None, now: Moment) -> _Change:
+        """What a log-in with this device key changes. A revoked key never comes back: a thief may have it too."""
+        if key is None:
+            return _Change(account)
+        place = records.revocation_key(account.user_id, key_fingerprint(key))
+        if await self._directory.get(place) is not None:
+            raise RevokedKey
+        lifetime = self._settings.certificate_lifetime
+        updated = replace(account, device_key=key, certified_until=as_text(now.utc + lifetime))
+        # written even if it stays the same: two such log-ins at once must not both go through
+        writes = [Put(unchanged.key, records.encode(updated))]
+        before = account.device_key
+        if before is None or before == key:
+            return _Change(updated, [Unchanged(place, 0)], writes)
+        writes += revoke_writes(account, now, lifetime)
+        return _Change(updated, [Unchanged(place, 0)], writes, key_fingerprint(before))
+
+    async def _commit_change(
+        self, conditions: list[Unchanged], writes: list[Put | Delete], change: _Change, now: Moment
+    ) -> bool:
+        """Commits a log-in; one that moves the account to another device counts, if it is done."""
+        if change.replaced is None:
+            return await self._directory.commit(conditions, writes) is not None
+        key, done = (change.account.user_id, ""), False
+        self._moves.begin(key, now)
+        try:
+            done = await self._directory.commit(conditions, writes) is not None
+        finally:
+            if not done:
+                self._moves.forgive(key, now)
+        return done
 
     async def _unchanged_password(self, verified: Account) -> tuple[Account, Unchanged]:
         """The account as it is now, if it still has the password that was checked."""
@@ -288,10 +324,11 @@ class Accounts:
             for _ in range(TRIES):
                 sessions = await self._sessions(caller.user_id)
                 known, unchanged = await self._attendance.read(caller.user_id)
+                own = [pair for pair in sessions if pair[0].key == caller.alive.key]
                 stays = any(session.device for entry, session in sessions if entry.key != caller.alive.key)
                 now = self._clock()
                 record = None if stays else put_offline(known, now.text)
-                writes: list[Put | Delete] = [Delete(caller.alive.key), *_put(unchanged.key, record)]
+                writes = [*end_writes(caller.user_id, own, "logged_out", now), *_put(unchanged.key, record)]
                 if await self._directory.commit([caller.alive, unchanged], writes) is not None:
                     break
                 await self._attendance.require_alive(caller)
@@ -299,10 +336,11 @@ class Accounts:
                 raise Conflict
             if not stays:
                 self._attendance.live.leave(caller.user_id)
-        self.on_ended(Ended(caller.user_id, caller.username, (caller.token_hash,), "logged_out"))
+        self._attendance.uses.forget(caller.token_hash)
+        self.on_ended(Ended(caller.user_id, caller.username, (caller.token_hash,), "logged_out", now.text))
 
     async def change_password(self, caller: Caller, old: str, new: str, remote: str) -> None:
-        """Changes the caller's password and ends the user's other sessions.
+        """Changes the caller's password and ends the user's other sessions; a device among them loses its key.
 
         Raises:
             IllegalPassword: the new one cannot be used.
@@ -315,7 +353,7 @@ class Accounts:
         if entry is None:
             raise NotLoggedIn
         verified = records.decode(entry.value, Account)
-        await self._verify(caller.username, old_bytes, verified.password_hash, remote)
+        await self._gate.verify(caller.username, old_bytes, verified.password_hash, remote)
         password_hash = await self._passwords.hash(new_bytes)
         async with self._locks.of(caller.user_id):
             for _ in range(TRIES):
@@ -324,34 +362,38 @@ class Accounts:
         raise Conflict
 
     async def _store_password(self, caller: Caller, verified: Account, password_hash: str) -> bool:
+        now = self._clock()
         account, unchanged = await self._unchanged_password(verified)
         others = [pair for pair in await self._sessions(caller.user_id) if pair[0].key != caller.alive.key]
         known, _ = await self._attendance.read(caller.user_id)
+        updated, revocation = replace(account, password_hash=password_hash), list[Put]()
+        if any(session.device for _, session in others):
+            revocation = revoke_writes(account, now, self._settings.certificate_lifetime)
+            updated = replace(updated, device_key=None, certified_until="")
         done = await self._directory.commit(
             [unchanged, caller.alive],
             [
-                Put(unchanged.key, records.encode(replace(account, password_hash=password_hash))),
-                *(Delete(entry.key) for entry, _ in others),
+                Put(unchanged.key, records.encode(updated)),
+                *end_writes(caller.user_id, others, "password_changed", now),
+                *revocation,
             ],
         )
         if done is None:
             await self._attendance.require_alive(caller)
             return False
-        self._tell(account, others, "password_changed", Address(known.host, known.port))
+        self._tell(account, others, "password_changed", now, Address(known.host, known.port))
         return True
 
-    async def _sessions(self, user_id: str) -> _Sessions:
-        entries = (await self._directory.scan(records.sessions_of(user_id))).entries
-        return [(entry, records.decode(entry.value, Session)) for entry in entries]
+    async def _sessions(self, user_id: str) -> list[SessionEntry]:
+        return await sessions_of(self._directory, user_id)
 
-    def _tell(self, account: Account, ending: _Sessions, reason: EndReason, device: Address | None) -> None:
+    def _tell(
+        self, account: Account, ending: list[SessionEntry], reason: EndReason, now: Moment, device: Address | None
+    ) -> None:
+        for entry, _ in ending:
+            self._attendance.uses.forget(token_hash_of(entry))
         if ending:
-            hashes = tuple(_hash_of(entry) for entry, _ in ending)
-            device_hash = next((_hash_of(entry) for entry, session in ending if session.device), "")
-            ended = Ended(
-                account.user_id, account.username, hashes, reason, device if device_hash else None, device_hash
-            )
-            self.on_ended(ended)
+            self.on_ended(ended_of(account, ending, reason, now, device))
 
 
 def _put(key: str, record: Presence | None) -> list[Put]:
@@ -359,7 +401,7 @@ def _put(key: str, record: Presence | None) -> list[Put]:
 
 
 def _presence_after(
-    known: Presence, wish: _Wish, account: Account, sessions: _Sessions, now: Moment
+    known: Presence, wish: _Wish, account: Account, sessions: list[SessionEntry], now: Moment
 ) -> Presence | None:
     """Where the user is after a log-in: messages go to the device, not to whoever else asks something by a session."""
     check_signature(wish.said, account.user_id, wish.device_key or account.device_key)
@@ -368,11 +410,7 @@ def _presence_after(
     return placed(known, wish.said, now, new_device=wish.device_key not in (None, account.device_key))
 
 
-def _hash_of(entry: Entry) -> str:
-    return entry.key.rsplit("/", 1)[1]
-
-
-def _displaced(sessions: _Sessions, *, by_device: bool) -> _Sessions:
+def _displaced(sessions: list[SessionEntry], *, by_device: bool) -> list[SessionEntry]:
     """Which sessions a new one ends: a device's the earlier devices', a plain one the oldest beyond the limit."""
     rivals = [pair for pair in sessions if pair[1].device == by_device]
     if by_device:

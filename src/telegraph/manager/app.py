@@ -16,14 +16,17 @@ from telegraph.directory import records
 from telegraph.directory.records import Presence
 from telegraph.directory.sqlite import SqliteDirectory
 from telegraph.errors import DataUnreadable
-from telegraph.manager.accounts import Accounts, AccountSettings, Ended
+from telegraph.manager.accounts import Accounts, AccountSettings
 from telegraph.manager.api.application import Application
 from telegraph.manager.attendance import Attendance
 from telegraph.manager.background import keep_running
 from telegraph.manager.ca import CA_FILE, CertificateAuthority
+from telegraph.manager.care import Care
 from telegraph.manager.clock import read_clock
 from telegraph.manager.core import Core
+from telegraph.manager.endings import Ended
 from telegraph.manager.feed import Feed
+from telegraph.manager.gate import Gate
 from telegraph.manager.invites import store_registration
 from telegraph.manager.locks import UserLocks
 from telegraph.manager.metrics import Metrics
@@ -42,6 +45,7 @@ from telegraph.manager.places import (
 from telegraph.manager.presence import LiveUsers
 from telegraph.manager.ratelimit import FailureLimit
 from telegraph.manager.responder import bind, respond
+from telegraph.manager.revocations import RevokedKeys
 from telegraph.manager.server import Identity, server_context
 from telegraph.manager.settings import ManagerSettings
 from telegraph.manager.streams import Hub
@@ -58,6 +62,9 @@ log = structlog.get_logger(__name__)
 
 _LONGEST_SLEEP: Final = 3600.0
 """Seconds between looks at the wall clock, which a suspended machine finds far ahead."""
+
+_TIDY_EVERY: Final = 3600.0
+"""Seconds between two searches for revocations that no certificate outlives."""
 
 
 class Manager:
@@ -111,9 +118,12 @@ class Manager:
         await store_registration(directory, self.settings.registration)
         core = self._core = await self._assemble(directory, ca, stack)
         context = None if self.settings.insecure_http else server_context(credentials)
-        feed = Feed(directory, core.people, core.hub, (await directory.scan(records.REGISTRATION)).revision)
+        after = (await directory.scan(records.REGISTRATION)).revision
+        await core.revoked.load()  # after that: what both tell is told once, and nothing is left out
+        feed = Feed(directory, core.people, core.hub, core.revoked, after)
         self._in_background(stack, "feed", feed.follow)
         self._in_background(stack, "sweep", lambda: sweep(core.attendance, self._clock, self._expired))
+        self._in_background(stack, "tidy", lambda: self._keep_tidy(core.revoked))
         self._in_background(stack, "certificate", lambda: self._keep_certificate(identity, now.utc, context))
         responder = await respond(answering, self._active(ca))
         stack.callback(responder.close)
@@ -171,19 +181,21 @@ class Manager:
         settings, locks, live = self.settings, UserLocks(), LiveUsers(self.settings.offline_after)
         attendance = Attendance(directory, live, locks, self._clock)
         await attendance.load()
-        passwords = Passwords(settings.bcrypt_cost)
+        passwords, failures = Passwords(settings.bcrypt_cost), FailureLimit(settings.login_failures_per_minute)
         stack.callback(passwords.close)
         accounts = Accounts(
             directory,
             attendance,
             locks,
             passwords,
-            FailureLimit(settings.login_failures_per_minute),
+            failures,
             ca,
             self._clock,
             AccountSettings(settings.registration, settings.certificate_lifetime),
         )
         accounts.on_ended = self._ended
+        gate = Gate(passwords, failures, self._clock)
+        care = Care(directory, attendance, locks, gate, self._clock, settings.certificate_lifetime, self._ended)
         hub, metrics = Hub(), Metrics()
         metrics.watch("users_online", "Users who are online", lambda: len(live))
         metrics.watch("event_streams", "Open event streams", lambda: len(hub))
@@ -191,6 +203,8 @@ class Manager:
             settings=settings,
             directory=directory,
             accounts=accounts,
+            care=care,
+            revoked=RevokedKeys(directory),
             attendance=attendance,
             people=People(directory, live),
             hub=hub,
@@ -219,6 +233,13 @@ class Manager:
 
         stack.push_async_callback(end)
 
+    async def _keep_tidy(self, revoked: RevokedKeys) -> None:
+        while True:
+            count = await revoked.forget_expired(self._clock())
+            if count:
+                log.info("expired_forgotten", count=count)
+            await asyncio.sleep(_TIDY_EVERY)
+
     async def _keep_certificate(self, identity: Identity, issued: datetime, context: ssl.SSLContext | None) -> None:
         """Issues the manager's certificate anew in time; connections that are open go on under the old one."""
         while True:
@@ -236,7 +257,7 @@ class Manager:
     # --- telling nodes ---
 
     def _ended(self, ended: Ended) -> None:
-        farewell = SessionEnded(ended.reason)
+        farewell = SessionEnded(ended.reason, ended.at)
         with_stream = {token_hash for token_hash in ended.token_hashes if self._core.hub.end(token_hash, farewell)}
         if ended.device is not None and ended.device_hash not in with_stream:
             self._disconnect(ended.device, ended.user_id, ended.username, "session_ended")

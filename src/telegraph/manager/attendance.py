@@ -13,6 +13,7 @@ from telegraph.manager.locks import UserLocks
 from telegraph.manager.moment import Clock
 from telegraph.manager.presence import LiveUsers, placed, put_offline, put_online
 from telegraph.manager.sessions import Caller
+from telegraph.manager.uses import Uses
 from telegraph.protocol.manager_api import ReconnectRequest
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,7 @@ class Attendance:
         self._locks = locks
         self._clock = clock
         self.live = live
+        self.uses = Uses(directory)
 
     async def load(self) -> None:
         """At a manager's start: whoever is stored as online gets the full time to show signs of life."""
@@ -44,8 +46,12 @@ class Attendance:
             NotLoggedIn: the session has ended; then nothing changes.
             DirectoryUnavailable: it could not be written.
         """
-        if self.live.touch(caller.user_id, self._clock()):
-            return
+        now = self._clock()
+        if not self.live.touch(caller.user_id, now):
+            await self._come_online(caller)
+        await self.uses.note(caller, now)
+
+    async def _come_online(self, caller: Caller) -> None:
         async with self._locks.of(caller.user_id):
             for _ in range(TRIES):
                 if await self._put_online(caller):

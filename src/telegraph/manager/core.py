@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from telegraph.directory.port import Directory
 from telegraph.manager.accounts import Accounts
 from telegraph.manager.attendance import Attendance
+from telegraph.manager.care import Care
 from telegraph.manager.metrics import Metrics
 from telegraph.manager.people import People
+from telegraph.manager.revocations import RevokedKeys
 from telegraph.manager.settings import ManagerSettings
 from telegraph.manager.streams import Hub
 
@@ -18,6 +20,8 @@ class Core:
     settings: ManagerSettings
     directory: Directory
     accounts: Accounts
+    care: Care
+    revoked: RevokedKeys
     attendance: Attendance
     people: People
     hub: Hub

@@ -10,6 +10,7 @@ import structlog
 from telegraph.directory import records
 from telegraph.directory.port import Change, Directory, HistoryGone
 from telegraph.manager.people import People
+from telegraph.manager.revocations import RevokedKeys
 from telegraph.manager.streams import Hub
 
 log = structlog.get_logger(__name__)
@@ -20,10 +21,11 @@ _TELLING: Final = (records.ACCOUNTS, records.PRESENCES)
 class Feed:
     """Follows the directory from a revision on, endlessly."""
 
-    def __init__(self, directory: Directory, people: People, hub: Hub, after: int) -> None:
+    def __init__(self, directory: Directory, people: People, hub: Hub, revoked: RevokedKeys, after: int) -> None:
         self._directory = directory
         self._people = people
         self._hub = hub
+        self._revoked = revoked
         self._after = after
         self._told = ("", 0)
 
@@ -36,10 +38,17 @@ class Feed:
         except HistoryGone:
             log.warning("feed_behind", after=self._after)
             self._after = (await self._directory.scan(records.REGISTRATION)).revision
+            for event in await self._revoked.load():
+                self._hub.publish_revoked(event)
             for user_id in self._hub.watched:
                 await self._show(user_id)
 
     async def _publish(self, change: Change) -> None:
+        if change.key.startswith(records.REVOCATIONS):
+            event = self._revoked.take(change)
+            if event is not None:
+                self._hub.publish_revoked(event)
+            return
         user_id = changed_user(change.key)
         if user_id is None or self._told == (user_id, change.revision):
             return
@@ -51,6 +60,8 @@ class Feed:
             user = await self._people.by_id(user_id)
             if user is not None:
                 self._hub.publish(user)
+            elif await self._people.is_deleted(user_id):
+                self._hub.publish_gone(user_id)
 
 
 def changed_user(key: str) -> str | None:

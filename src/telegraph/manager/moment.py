@@ -20,7 +20,16 @@ class Moment(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         """The wall clock in RFC 3339, UTC, with microseconds, as in the report's section 5.1."""
-        return self.utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return as_text(self.utc)
+
+    def earlier(self, seconds: float) -> "Moment":
+        """So many seconds ago."""
+        return Moment(self.mono - seconds, self.wall - seconds)
+
+
+def as_text(when: datetime) -> str:
+    """An aware time in UTC, RFC 3339 with microseconds; texts of it sort as the times do."""
+    return when.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 Clock = Callable[[], Moment]

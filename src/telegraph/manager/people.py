@@ -7,7 +7,7 @@ from typing import Final
 from telegraph.directory import records
 from telegraph.directory.port import Directory
 from telegraph.directory.records import Account, NameClaim, Presence
-from telegraph.errors import UnknownUser
+from telegraph.errors import AccountDeleted, UnknownUser
 from telegraph.manager.presence import LiveUsers
 from telegraph.protocol.manager_api import User
 from telegraph.protocol.names import MAX_NAME_LENGTH, name_key
@@ -27,12 +27,19 @@ class People:
 
         Raises:
             UnknownUser: nobody does.
+            AccountDeleted: somebody did.
         """
         claim = await self._directory.get(records.name_record_key(username))
         user = await self.by_id(records.decode(claim.value, NameClaim).user_id) if claim else None
-        if user is None:
-            raise UnknownUser(username=_printable(username))
-        return user
+        if user is not None:
+            return user
+        gone = await self._directory.get(records.name_tombstone_key(username))
+        error = UnknownUser if gone is None else AccountDeleted
+        raise error(username=_printable(username))
+
+    async def is_deleted(self, user_id: str) -> bool:
+        """Whether there was a user with this id whose account was deleted."""
+        return await self._directory.get(records.tombstone_key(user_id)) is not None
 
     async def by_id(self, user_id: str) -> User | None:
         """The user with an id, or None."""
@@ -63,7 +70,7 @@ class People:
             ip=presence.host,
             port=presence.port,
             status=presence.status,
-            last_seen=self._live.last_seen(account.user_id) or presence.last_seen,
+            last_seen=None if account.hides_last_seen else self._live.last_seen(account.user_id) or presence.last_seen,
             device_key=_base64(account.device_key),
             counter=presence.counter,
             signature=_base64(presence.signature),

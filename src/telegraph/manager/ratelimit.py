@@ -1,9 +1,9 @@
-"""How many log-ins may fail: a sliding window for each name and address. Pure."""
+"""How many log-ins may fail, and how often an account may move: a sliding window for each key. Pure."""
 
 from collections import OrderedDict, deque
 from typing import Final
 
-from telegraph.errors import RateLimited
+from telegraph.errors import RateLimited, TooMany
 from telegraph.manager.moment import Moment
 
 WINDOW: Final = 60.0
@@ -18,25 +18,27 @@ Key = tuple[str, str]
 class FailureLimit:
     """Counts attempts when they begin and forgives those that succeed, so that many at once do not slip through."""
 
-    def __init__(self, per_window: int) -> None:
-        """``per_window`` failures are allowed in any :data:`WINDOW` for one key; 0 means no limit."""
+    def __init__(self, per_window: int, window: float = WINDOW, error: type[TooMany] = RateLimited) -> None:
+        """``per_window`` attempts are allowed in any ``window`` seconds for one key, else ``error``; 0: no limit."""
         self._limit = per_window
+        self._window = window
+        self._error = error
         self._attempts: OrderedDict[Key, deque[float]] = OrderedDict()
 
     def begin(self, key: Key, now: Moment) -> None:
         """Counts an attempt.
 
         Raises:
-            RateLimited: there were too many; this one is not counted, so that waiting helps.
+            TooMany: there were too many; this one is not counted, so that waiting helps.
         """
         if not self._limit:
             return
         attempts = self._attempts.setdefault(key, deque())
         self._attempts.move_to_end(key)
-        while attempts and attempts[0] <= now.mono - WINDOW:
+        while attempts and attempts[0] <= now.mono - self._window:
             attempts.popleft()
         if len(attempts) >= self._limit:
-            raise RateLimited(retry_after=attempts[0] + WINDOW - now.mono)
+            raise self._error(retry_after=attempts[0] + self._window - now.mono)
         attempts.append(now.mono)
         if len(self._attempts) > MAX_KEYS:
             self._attempts.popitem(last=False)

@@ -7,8 +7,8 @@ from typing import Final
 import msgspec
 
 from telegraph.directory import records
-from telegraph.directory.port import Directory, Unchanged
-from telegraph.directory.records import Account, Session
+from telegraph.directory.port import Directory, Entry, Unchanged
+from telegraph.directory.records import Account, Ending, Session
 from telegraph.errors import NotLoggedIn
 
 _TOKEN: Final = re.compile(r"([0-9a-f]{32})\.[A-Za-z0-9_-]{43}")
@@ -66,3 +66,21 @@ async def find_caller(directory: Directory, token: str) -> Caller:
         revision=session.revision,
         device=records.decode(session.value, Session).device,
     )
+
+
+async def ending_of(directory: Directory, token: str) -> Ending | None:
+    """Why the session of a token ended, if it was a device's and that is still known."""
+    parts = _TOKEN.fullmatch(token)
+    return None if parts is None else await stored_ending(directory, parts[1], records.secret_hash(token))
+
+
+async def stored_ending(directory: Directory, user_id: str, token_hash: str) -> Ending | None:
+    """Why a device's session ended, None if that is not known."""
+    entry = await directory.get(records.ending_key(user_id, token_hash))
+    return None if entry is None else records.decode(entry.value, Ending)
+
+
+async def sessions_of(directory: Directory, user_id: str) -> list[tuple[Entry, Session]]:
+    """All sessions of a user."""
+    entries = (await directory.scan(records.sessions_of(user_id))).entries
+    return [(entry, records.decode(entry.value, Session)) for entry in entries]

@@ -11,7 +11,7 @@ from typing import Final
 
 from telegraph.manager.sessions import Caller
 from telegraph.protocol.manager_api import User
-from telegraph.protocol.manager_events import MAX_WATCHED, FromManager, SessionEnded, UserChanged
+from telegraph.protocol.manager_events import MAX_WATCHED, FromManager, Revoked, SessionEnded, UserChanged, UserGone
 
 MAX_QUEUED: Final = 2048
 """Events that may wait for one stream's consumer."""
@@ -90,6 +90,7 @@ class Hub:
     def __init__(self) -> None:
         self._by_session: dict[str, list[Stream]] = {}
         self._watchers: dict[str, set[Stream]] = {}
+        self._hearing_of_revocations: set[Stream] = set()
 
     def __len__(self) -> int:
         return sum(len(streams) for streams in self._by_session.values())
@@ -118,6 +119,7 @@ class Hub:
             if not streams:
                 del self._by_session[stream.caller.token_hash]
         self.unwatch(stream, list(stream.watched))
+        self._hearing_of_revocations.discard(stream)
 
     def watch(self, stream: Stream, user_id: str) -> bool:
         """The stream hears of a user from now on; False if it hears of too many already."""
@@ -144,6 +146,22 @@ class Hub:
         """Tells everybody who watches a user of the present state."""
         event = UserChanged(user)
         for stream in list(self._watchers.get(user.user_id, ())):
+            stream.tell(event)
+
+    def publish_gone(self, user_id: str) -> None:
+        """Tells everybody who watches a user that the account was deleted."""
+        for stream in list(self._watchers.get(user_id, ())):
+            stream.tell(UserGone(user_id, deleted=True))
+
+    def tell_of_revocations(self, stream: Stream, so_far: Iterable[Revoked]) -> None:
+        """The stream hears of revoked keys: of those so far, and of each new one; none falls in between."""
+        self._hearing_of_revocations.add(stream)
+        for event in so_far:
+            stream.tell(event)
+
+    def publish_revoked(self, event: Revoked) -> None:
+        """Tells everybody who wants to know of revoked keys."""
+        for stream in list(self._hearing_of_revocations):
             stream.tell(event)
 
     def end(self, token_hash: str, ended: SessionEnded) -> bool:

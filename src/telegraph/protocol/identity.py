@@ -7,6 +7,7 @@ user's certificate is
 refused as a manager inside the handshake, before anything is sent.
 """
 
+import hashlib
 from datetime import timedelta
 from typing import Literal
 
@@ -80,6 +81,11 @@ def public_key_bytes(certificate: x509.Certificate) -> bytes:
     if isinstance(key, Ed25519PublicKey):
         return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def key_fingerprint(key: bytes) -> str:
+    """SHA-256 of a raw device key as 64 lower-case hex digits: its public name in lists."""
+    return hashlib.sha256(key).hexdigest()
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

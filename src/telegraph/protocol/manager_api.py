@@ -62,6 +62,52 @@ class PasswordRequest(msgspec.Struct):
     new: Password
 
 
+class PasswordProof(msgspec.Struct):
+    """``DELETE /account``: the password again, so that a stolen session cannot do it."""
+
+    password: Password
+
+
+class AccountSettings(msgspec.Struct):
+    """What of an account others may see. ``last_seen``: they learn when this person was last seen."""
+
+    last_seen: bool = True
+
+
+class SettingsChange(msgspec.Struct):
+    """``PUT /settings``: what is given changes, the rest stays."""
+
+    last_seen: bool | None = None
+
+
+class SettingsAnswer(msgspec.Struct):
+    """200 of ``GET /settings`` and ``PUT /settings``."""
+
+    message: AccountSettings
+    status: int = 200
+
+
+class SessionInfo(msgspec.Struct):
+    """A session of the caller; ``id`` is a name for it, the token is never shown.
+
+    ``key`` is the fingerprint (SHA-256, hex) of the device's key, null for a plain session, which belongs to no device.
+    """
+
+    id: str
+    kind: Literal["device", "plain"]
+    created: str
+    last_used: str
+    current: bool
+    key: str | None = None
+
+
+class SessionsAnswer(msgspec.Struct):
+    """200 of ``GET /sessions``, the newest first."""
+
+    message: list[SessionInfo]
+    status: int = 200
+
+
 class DisconnectRequest(msgspec.Struct):
     """``POST /disconnect`` from a manager to a node: you were marked offline, and why.
 
@@ -118,7 +164,8 @@ class LoggedIn(msgspec.Struct):
 
     ``certificate`` is the PEM leaf for the CSR, null without one; ``ca`` the organisation's CA in PEM.
     ``heartbeat_interval``
-    and ``offline_after`` are seconds. ``counter`` is the counter that the address was stored under.
+    and ``offline_after`` are seconds. ``counter`` is the counter that the address was stored under. ``replaced`` is the
+    fingerprint of the device key that the session moved away from, null if it did not move.
     """
 
     message: str
@@ -132,6 +179,7 @@ class LoggedIn(msgspec.Struct):
     counter: int
     certificate: str | None = None
     managers: list[str] = []
+    replaced: str | None = None
     status: int = 200
 
 

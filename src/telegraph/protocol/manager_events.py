@@ -6,7 +6,7 @@ watched) and gets each one's present state at once, then every change. Heartbeat
 stream while it is open, and each is answered, so that both ends notice a dead connection.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -15,6 +15,12 @@ from telegraph.protocol.manager_api import User
 
 MAX_EVENT_BYTES = 65536
 MAX_WATCHED = 10_000
+
+
+REVOKED_AT_ONCE: Final = 256
+"""Keys in one :class:`Revoked`, so that it fits into a frame."""
+
+EndReason = Literal["logged_out", "logged_in_elsewhere", "password_changed", "ended_elsewhere", "removed"]
 
 
 class Watch(msgspec.Struct, tag="watch", tag_field="type"):
@@ -43,16 +49,47 @@ class UserChanged(msgspec.Struct, tag="user", tag_field="type"):
     user: User
 
 
-class UserGone(msgspec.Struct, tag="user_gone", tag_field="type"):
-    """Manager → node: there is no such user (any more)."""
+class UserGone(msgspec.Struct, tag="user_gone", tag_field="type", omit_defaults=True):
+    """Manager → node: there is no such user; ``deleted``: there was, and the account was deleted for good."""
 
     user_id: str
+    deleted: bool = False
 
 
-class SessionEnded(msgspec.Struct, tag="session_ended", tag_field="type"):
-    """Manager → node: this session is over; the stream closes after it."""
+class SessionEnded(msgspec.Struct, tag="session_ended", tag_field="type", omit_defaults=True):
+    """Manager → node: this session is over, since ``at`` (RFC 3339, empty if not known); the stream closes after it.
 
-    reason: Literal["logged_out", "logged_in_elsewhere", "password_changed", "removed"]
+    ``logged_in_elsewhere``: the session moved to another device. ``ended_elsewhere``: the user ended it from another
+    session. ``removed``: the account was deleted. A device that was away hears it too: the stream opens for the token
+    of a session that ended so, says this, and closes.
+    """
+
+    reason: EndReason
+    at: str = ""
+
+
+class Revocations(msgspec.Struct, tag="revocations", tag_field="type"):
+    """Node → manager: tell me of revoked device keys, those after a cursor (empty: all) and every new one."""
+
+    after: Annotated[str, Meta(max_length=128)] = ""
+
+
+class RevokedKey(msgspec.Struct, frozen=True):
+    """A device key of a user that must not be spoken with. ``key`` is the SHA-256 of the raw key, hex.
+
+    After ``until`` (RFC 3339) no certificate of it is valid any more, and it may be forgotten.
+    """
+
+    user_id: str
+    key: str
+    until: str
+
+
+class Revoked(msgspec.Struct, tag="revoked", tag_field="type"):
+    """Manager → node: these keys are revoked. ``cursor``, if not empty, is what to ask after next time."""
+
+    keys: list[RevokedKey]
+    cursor: str = ""
 
 
 class StreamError(msgspec.Struct, tag="error", tag_field="type"):
@@ -62,8 +99,8 @@ class StreamError(msgspec.Struct, tag="error", tag_field="type"):
     message: str
 
 
-FromNode = Watch | Unwatch | Heartbeat
-FromManager = HeartbeatReceived | UserChanged | UserGone | SessionEnded | StreamError
+FromNode = Watch | Unwatch | Heartbeat | Revocations
+FromManager = HeartbeatReceived | UserChanged | UserGone | SessionEnded | Revoked | StreamError
 
 _from_node = msgspec.json.Decoder(FromNode).decode
 _from_manager = msgspec.json.Decoder(FromManager).decode

@@ -9,11 +9,14 @@ import httpx
 import pytest
 
 from telegraph.directory.memory import MemoryDirectory
-from telegraph.manager.accounts import Accounts, AccountSettings, Ended, LoggedInUser
+from telegraph.manager.accounts import Accounts, AccountSettings, LoggedInUser
 from telegraph.manager.api.application import Application
 from telegraph.manager.attendance import Attendance
 from telegraph.manager.ca import CertificateAuthority
+from telegraph.manager.care import Care
 from telegraph.manager.core import Core
+from telegraph.manager.endings import Ended
+from telegraph.manager.gate import Gate
 from telegraph.manager.invites import Registration
 from telegraph.manager.locks import UserLocks
 from telegraph.manager.metrics import Metrics
@@ -22,6 +25,7 @@ from telegraph.manager.passwords import Passwords
 from telegraph.manager.people import People
 from telegraph.manager.presence import LiveUsers
 from telegraph.manager.ratelimit import FailureLimit
+from telegraph.manager.revocations import RevokedKeys
 from telegraph.manager.sessions import Caller, find_caller
 from telegraph.manager.settings import ManagerSettings
 from telegraph.manager.streams import Hub
@@ -64,17 +68,21 @@ class House:
         self.attendance = Attendance(self.directory, self.live, self.locks, self.clock)
         self.passwords = Passwords(4)
         self.people = People(self.directory, self.live)
+        limit = FailureLimit(self.failures)
         self.accounts = Accounts(
             self.directory,
             self.attendance,
             self.locks,
             self.passwords,
-            FailureLimit(self.failures),
+            limit,
             self.ca,
             self.clock,
             AccountSettings(self.registration, timedelta(days=30)),
         )
         self.accounts.on_ended = self.ended.append
+        gate, lifetime = Gate(self.passwords, limit, self.clock), timedelta(days=30)
+        self.care = Care(self.directory, self.attendance, self.locks, gate, self.clock, lifetime, self.ended.append)
+        self.revoked = RevokedKeys(self.directory)
 
     async def register(self, name: str, password: str = PASSWORD, **more: str | None) -> str:
         """The user id of a new account."""
@@ -148,6 +156,8 @@ def core_of(house: House, *, metrics_token: str | None = None) -> Core:
         settings=ManagerSettings(data=Path("/nonexistent"), metrics_token=metrics_token),
         directory=house.directory,
         accounts=house.accounts,
+        care=house.care,
+        revoked=house.revoked,
         attendance=house.attendance,
         people=house.people,
         hub=Hub(),

@@ -12,13 +12,18 @@ from structlog.testing import capture_logs
 from telegraph.manager.api.application import Application
 from telegraph.manager.api.events import _Conversation
 from telegraph.manager.feed import Feed
-from telegraph.protocol.manager_events import MAX_WATCHED, SessionEnded
+from telegraph.node.keys import DeviceKey
+from telegraph.protocol.identity import key_fingerprint
+from telegraph.protocol.manager_events import MAX_WATCHED, Revoked, SessionEnded
 
 if TYPE_CHECKING:
     from tests.unit.manager.conftest import House
 
     from telegraph.manager.core import Core
     from telegraph.manager.sessions import Caller
+
+
+OFFLINE = 30
 
 
 class Socket:
@@ -116,7 +121,7 @@ async def test_opening_a_stream_is_a_sign_of_life(core: Core, house: House) -> N
 async def test_watching_gives_the_present_state_at_once_and_then_every_change(core: Core, house: House) -> None:
     await house.register("bob")
     token, bob = await token_of(house, "alice"), await user_id_of(house, "bob")
-    feed = Feed(house.directory, house.people, core.hub, (await house.directory.scan("")).revision)
+    feed = Feed(house.directory, house.people, core.hub, core.revoked, (await house.directory.scan("")).revision)
     following = asyncio.create_task(feed.follow())
     async with Socket(core, token) as socket:
         socket.say({"type": "watch", "users": [bob]})
@@ -235,3 +240,95 @@ async def test_a_stream_that_the_server_closed_itself_ends_without_a_complaint(c
 
     assert [entry for entry in logs if entry["event"] == "stream_failed"] == []
     assert len(core.hub) == 0
+
+
+# --- revoked keys, and sessions that ended while nobody listened ---
+
+
+async def told_of_revocations(socket: Socket, after: str = "") -> dict[str, Any]:
+    socket.say({"type": "revocations", "after": after})
+    return await socket.hear()
+
+
+async def test_revoked_keys_are_told_at_once_and_after_a_pause_from_the_cursor_on(core: Core, house: House) -> None:
+    bob = await token_of(house, "bob")
+    alice = await house.join("alice", key=DeviceKey.create())
+    await core.revoked.load()
+    feed = Feed(house.directory, house.people, core.hub, core.revoked, (await house.directory.scan("")).revision)
+    following = asyncio.create_task(feed.follow())
+    key = DeviceKey.create()
+    async with Socket(core, bob) as socket:
+        assert (await told_of_revocations(socket))["keys"] == []
+        await house.log_in("alice", key=key)
+        event = await socket.hear()
+        (first,) = event["keys"]
+        assert (event["type"], first["user_id"]) == ("revoked", alice.user_id)
+    await house.log_in("alice", key=DeviceKey.create())
+    async with Socket(core, bob) as socket:
+        assert [each["key"] for each in (await told_of_revocations(socket, event["cursor"]))["keys"]][-1] == (
+            key_fingerprint(key.public)
+        )
+    following.cancel()
+
+
+async def test_nobody_hears_of_revoked_keys_who_did_not_ask_or_is_gone(core: Core, house: House) -> None:
+    first, second = await token_of(house, "alice"), await token_of(house, "bob")
+    async with Socket(core, first) as asking, Socket(core, second) as other:
+        await told_of_revocations(asking)
+        core.hub.publish_revoked(Revoked([], "x:1"))
+        assert (await asking.hear())["cursor"] == "x:1"
+        other.say({"type": "heartbeat"})
+        assert (await other.hear())["type"] == "heartbeat_received"
+    assert not core.hub._hearing_of_revocations
+
+
+async def test_a_device_that_was_away_is_told_why_its_session_ended(core: Core, house: House) -> None:
+    await house.register("alice")
+    token = (await house.log_in("alice", key=DeviceKey.create())).token
+    await house.log_in("alice", key=DeviceKey.create())
+    for _ in range(2):  # as often as it asks
+        async with Socket(core, token) as socket:
+            assert socket.opening["type"] == "websocket.accept"
+            told = await socket.hear()
+            assert told == {"type": "session_ended", "reason": "logged_in_elsewhere", "at": house.clock().text}
+            assert (await socket.hear())["type"] == "websocket.close"
+    assert len(core.hub) == 0
+
+
+async def test_a_device_that_logged_out_is_told_nothing_more(core: Core, house: House) -> None:
+    await house.register("alice")
+    token = (await house.log_in("alice", key=DeviceKey.create())).token
+    await house.accounts.log_out(await house.caller(token))
+    async with Socket(core, token) as socket:
+        assert socket.opening["status"] == 401
+
+
+async def test_a_heartbeat_after_a_move_that_this_manager_did_not_hear_of_ends_the_stream_with_the_reason(
+    core: Core, house: House
+) -> None:
+    await house.register("alice")
+    token = (await house.log_in("alice", key=DeviceKey.create())).token
+    async with Socket(core, token) as socket:
+        await house.log_in("alice", key=DeviceKey.create())
+        house.clock.forward(OFFLINE)
+        for user_id in house.live.due(house.clock()):
+            await house.attendance.expire(user_id)
+        socket.say({"type": "heartbeat"})
+        told = await socket.hear()
+        assert (told["type"], told["reason"]) == ("session_ended", "logged_in_elsewhere")
+
+
+async def test_those_who_watch_hear_that_an_account_was_deleted_then_and_later(core: Core, house: House) -> None:
+    bob, alice = await token_of(house, "bob"), await house.join("alice")
+    feed = Feed(house.directory, house.people, core.hub, core.revoked, (await house.directory.scan("")).revision)
+    following = asyncio.create_task(feed.follow())
+    gone = {"type": "user_gone", "user_id": alice.user_id, "deleted": True}
+    async with Socket(core, bob) as socket:
+        socket.say({"type": "watch", "users": [alice.user_id]})
+        assert (await socket.hear())["type"] == "user"
+        await house.care.delete_account(alice, "correct horse", "192.0.2.1")
+        assert await socket.hear() == gone
+    async with Socket(core, bob) as socket:
+        socket.say({"type": "watch", "users": [alice.user_id]})
+        assert await socket.hear() == gone
+    following.cancel()

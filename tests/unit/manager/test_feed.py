@@ -12,7 +12,8 @@ from telegraph.manager.feed import Feed, changed_user
 from telegraph.manager.sessions import Caller
 from telegraph.manager.streams import Hub, Stream
 from telegraph.node.keys import DeviceKey
-from telegraph.protocol.manager_events import UserChanged
+from telegraph.protocol.identity import key_fingerprint
+from telegraph.protocol.manager_events import Revoked, UserChanged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,7 +28,7 @@ async def watching(house: House, *user_ids: str) -> AsyncIterator[Stream]:
     stream = hub.open(Caller("id-eve", "eve", "s", 1, device=True))
     for user_id in user_ids:
         hub.watch(stream, user_id)
-    feed = Feed(house.directory, house.people, hub, (await house.directory.scan("")).revision)
+    feed = Feed(house.directory, house.people, hub, house.revoked, (await house.directory.scan("")).revision)
     task = asyncio.create_task(feed.follow())
     yield stream
     task.cancel()
@@ -79,7 +80,7 @@ async def test_whoever_fell_behind_the_kept_history_shows_the_present_state(make
     hub = Hub()
     stream = hub.open(Caller("id-eve", "eve", "s", 1, device=True))
     hub.watch(stream, user_id)
-    feed = Feed(house.directory, house.people, hub, 0)
+    feed = Feed(house.directory, house.people, hub, house.revoked, 0)
     await feed.follow()
     assert (await heard(stream)).user.status == "online"
     following = asyncio.create_task(feed.follow())
@@ -87,6 +88,22 @@ async def test_whoever_fell_behind_the_kept_history_shows_the_present_state(make
     await house.accounts.log_out(await house.caller((await house.log_in("alice")).token))
     assert (await heard(stream)).user.status == "offline"
     following.cancel()
+
+
+async def test_whoever_fell_behind_is_told_of_the_keys_revoked_meanwhile(make_house: type[House]) -> None:
+    house = make_house(directory=MemoryDirectory(kept_changes=2))
+    await house.register("alice")
+    await house.revoked.load()
+    hub, key = Hub(), DeviceKey.create()
+    stream = hub.open(Caller("id-eve", "eve", "s", 1, device=True))
+    hub.tell_of_revocations(stream, [])
+    for each in (key, DeviceKey.create()):
+        await house.log_in("alice", key=each)
+    await house.register("bob")
+    await Feed(house.directory, house.people, hub, house.revoked, 0).follow()
+    event = await asyncio.wait_for(stream.next(), 5)
+    assert isinstance(event, Revoked)
+    assert [each.key for each in event.keys] == [key_fingerprint(key.public)]
 
 
 @pytest.mark.parametrize(

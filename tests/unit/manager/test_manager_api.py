@@ -9,6 +9,7 @@ import pytest
 from telegraph.errors import TelegraphError
 from telegraph.manager.api.application import Application
 from telegraph.node.keys import DeviceKey
+from telegraph.protocol.identity import key_fingerprint
 from telegraph.rest.openapi import page
 
 if TYPE_CHECKING:
@@ -347,6 +348,73 @@ async def test_metrics_are_for_this_machine_or_with_a_token(
     assert answer.status_code == status
 
 
+# --- an account and its owner ---
+
+
+async def test_sessions_are_listed_and_ended_by_their_ids(web: httpx.AsyncClient, house: House) -> None:
+    device = await session(web, csr=DeviceKey.create().csr())
+    house.clock.forward(1)
+    plain = await session(web)
+    listed = (await web.get("/sessions", headers=plain)).json()
+    assert listed["status"] == 200
+    newest, oldest = listed["message"]
+    assert (newest["kind"], newest["current"], newest["key"]) == ("plain", True, None)
+    assert (oldest["kind"], oldest["current"], len(oldest["key"])) == ("device", False, 64)
+    assert not any(headers["Authorization"].split()[1] in str(listed) for headers in (device, plain))
+    ended = await web.delete(f"/sessions/{oldest['id']}", headers={**plain, "Accept-Language": "en"})
+    assert ended.json() == {"message": "Session ended", "status": 200}
+    assert error(await web.get("/peers", headers=device)) == (401, "not_logged_in")
+    assert error(await web.delete(f"/sessions/{oldest['id']}", headers=plain)) == (404, "unknown_session")
+
+
+async def test_ending_ones_own_session_is_a_log_out(web: httpx.AsyncClient, house: House) -> None:
+    headers = await session(web, csr=DeviceKey.create().csr())
+    (own,) = (await web.get("/sessions", headers=headers)).json()["message"]
+    assert (await web.delete(f"/sessions/{own['id']}", headers=headers)).status_code == 200
+    assert error(await web.get("/sessions", headers=headers)) == (401, "not_logged_in")
+    assert [ended.reason for ended in house.ended] == ["logged_out"]
+
+
+async def test_last_seen_is_switched_off_and_on(web: httpx.AsyncClient) -> None:
+    headers = await session(web)
+    assert (await web.get("/settings", headers=headers)).json() == {"message": {"last_seen": True}, "status": 200}
+    off = await web.put("/settings", json={"last_seen": False}, headers=headers)
+    assert off.json() == {"message": {"last_seen": False}, "status": 200}
+    shown = (await web.get("/users/alice", headers=headers)).json()["message"]
+    assert (shown["status"], shown["last_seen"]) == ("online", None)
+    assert error(await web.put("/settings", json={"last_seen": "no"}, headers=headers)) == (400, "malformed_body")
+    assert error(await web.put("/settings", json=[], headers=headers)) == (400, "malformed_body")
+
+
+async def test_an_account_is_deleted_with_its_password_only(web: httpx.AsyncClient) -> None:
+    headers, bob = await session(web), await session(web, "bob")
+    wrong = await web.request("DELETE", "/account", json={"password": "wrong horse"}, headers=headers)
+    assert error(wrong) == (401, "wrong_credentials")
+    assert error(await web.request("DELETE", "/account", json={}, headers=headers)) == (400, "malformed_body")
+    gone = await web.request("DELETE", "/account", json={"password": PASSWORD}, headers=headers)
+    assert gone.json() == {"message": "Cuenta eliminada", "status": 200}
+    assert error(await web.get("/users/alice", headers=bob)) == (404, "account_deleted")
+    assert error(await web.post("/register", json=ALICE)) == (409, "name_taken")
+    assert error(await web.post("/login", json=ALICE)) == (401, "wrong_credentials")
+
+
+async def test_a_log_in_says_which_device_it_replaced_and_a_revoked_key_is_refused(web: httpx.AsyncClient) -> None:
+    await web.post("/register", json=ALICE)
+    keys = [DeviceKey.create(), DeviceKey.create()]
+    said = [(await web.post("/login", json={**ALICE, "csr": key.csr()})).json() for key in keys]
+    assert [answer["replaced"] for answer in said] == [None, key_fingerprint(keys[0].public)]
+    again = await web.post("/login", json={**ALICE, "csr": keys[0].csr()})
+    assert error(again) == (403, "revoked_key")
+
+
+@pytest.mark.parametrize(
+    "call", ["GET /sessions", "DELETE /sessions/0", "GET /settings", "PUT /settings", "DELETE /account"]
+)
+async def test_without_a_session_nothing_of_an_account_is_shown_or_changed(web: httpx.AsyncClient, call: str) -> None:
+    method, path = call.split()
+    assert error(await web.request(method, path, json={})) == (401, "not_logged_in")
+
+
 # --- OpenAPI ---
 
 
@@ -358,6 +426,10 @@ async def test_every_call_is_described_with_its_errors(web: httpx.AsyncClient) -
         "/password",
         "/logout",
         "/certificate",
+        "/sessions",
+        "/sessions/{session}",
+        "/settings",
+        "/account",
         "/users/{username}",
         "/users",
         "/peers",

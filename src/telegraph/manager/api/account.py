@@ -21,7 +21,9 @@ from telegraph.errors import (
     NotLoggedIn,
     RateLimited,
     RegistrationClosed,
+    RevokedKey,
     StaleCounter,
+    TooManyDevices,
     UnsupportedMedia,
     WrongCredentials,
 )
@@ -78,9 +80,11 @@ async def register(data: JSONBody[RegisterRequest], core: TheCore, language: The
         IllegalCsr,
         WrongCredentials,
         BadSignature,
+        RevokedKey,
         StaleCounter,
         Conflict,
         RateLimited,
+        TooManyDevices,
         Busy,
     ),
 )
@@ -90,7 +94,7 @@ async def login(
     """Starts a session; the user is online at the given address.
 
     With a certificate signing request the session belongs to that device, gets it a certificate, and ends the session
-    of the device before.
+    of the device before, whose key is revoked if it is another one. A revoked key is refused: come with a new one.
     """
     done = await core.accounts.log_in(data, remote_of(request))
     return LoggedIn(
@@ -105,6 +109,7 @@ async def login(
         counter=done.counter,
         certificate=done.certificate,
         managers=[core.url],
+        replaced=done.replaced,
     )
 
 
@@ -124,7 +129,7 @@ async def password(
     language: TheLanguage,
     request: Request[Any, Any, Any],
 ) -> Answer:
-    """Changes the caller's password; all other sessions of the user end."""
+    """Changes the caller's password; all other sessions of the user end, and a device among them loses its key."""
     await core.accounts.change_password(caller, data.old, data.new, remote_of(request))
     await core.attendance.seen(caller)
     return Answer(message=sentence("password", language))

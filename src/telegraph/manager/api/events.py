@@ -5,6 +5,7 @@ node can tell an ended session from a manager that is out of order.
 """
 
 import asyncio
+import contextlib
 from typing import Any, Final
 
 import msgspec
@@ -14,13 +15,14 @@ from litestar.types import Receive, Scope, Send
 from telegraph.errors import NotLoggedIn, TelegraphError, TooMany, UnknownPath
 from telegraph.manager.api.session import bearer
 from telegraph.manager.core import Core
-from telegraph.manager.sessions import Caller, find_caller, is_user_id
+from telegraph.manager.sessions import Caller, ending_of, find_caller, is_user_id, stored_ending
 from telegraph.manager.streams import Stream
 from telegraph.protocol.language import language_of
 from telegraph.protocol.manager_events import (
     FromNode,
     Heartbeat,
     HeartbeatReceived,
+    Revocations,
     SessionEnded,
     StreamError,
     Unwatch,
@@ -53,6 +55,8 @@ class Events:
         try:
             caller = await self._welcome(scope["path"], headers)
         except TelegraphError as error:
+            if isinstance(error, NotLoggedIn) and await self._explain(headers, send):
+                return
             await _refuse(send, error, language)
             return
         stream = self._core.hub.open(caller)
@@ -68,6 +72,20 @@ class Events:
         caller = await find_caller(self._core.directory, bearer(headers.get(b"authorization", "")))
         await self._core.attendance.seen(caller)
         return caller
+
+    async def _explain(self, headers: dict[bytes, str], send: Send) -> bool:
+        """Tells a device that was away why its session ended; False if that is not known."""
+        try:
+            ending = await ending_of(self._core.directory, bearer(headers.get(b"authorization", "")))
+        except TelegraphError:
+            return False
+        if ending is None:
+            return False
+        with contextlib.suppress(ConnectionResetError):
+            await _accept(send)
+            await _say(send, _text(encode_event(SessionEnded(ending.reason, ending.at)).decode()))
+            await _say(send, {"type": "websocket.close", "code": _NORMAL, "reason": ""})
+        return True
 
 
 async def _say(send: Send, message: Any) -> None:
@@ -119,10 +137,18 @@ class _Conversation:
             try:
                 await self._take(_decode(message))
             except NotLoggedIn:
-                self._stream.close(SessionEnded("logged_out"))
+                self._stream.close(await self._farewell())
                 await asyncio.Event().wait()  # the other half says it, closes, and ends this one
             except TelegraphError as error:
                 await self._stream.answer(StreamError(error.code, error.sentence(self._language)))
+
+    async def _farewell(self) -> SessionEnded:
+        caller = self._stream.caller
+        with contextlib.suppress(TelegraphError):
+            ending = await stored_ending(self._core.directory, caller.user_id, caller.token_hash)
+            if ending is not None:
+                return SessionEnded(ending.reason, ending.at)
+        return SessionEnded("logged_out")
 
     async def _take(self, event: FromNode) -> None:
         match event:
@@ -134,6 +160,9 @@ class _Conversation:
                     await self._watch(user_id)
             case Unwatch():
                 self._core.hub.unwatch(self._stream, event.users)
+            case Revocations():
+                await self._stream.room()
+                self._core.hub.tell_of_revocations(self._stream, self._core.revoked.since(event.after))
 
     async def _watch(self, user_id: str) -> None:
         """Watches first and reads then, so that no change falls in between; nothing waits after the read."""
@@ -144,7 +173,8 @@ class _Conversation:
         if not self._core.hub.watch(self._stream, user_id):
             raise TooMany
         user = await self._core.people.by_id(user_id)
-        self._stream.tell(UserGone(user_id) if user is None else UserChanged(user))
+        deleted = user is None and await self._core.people.is_deleted(user_id)
+        self._stream.tell(UserGone(user_id, deleted=deleted) if user is None else UserChanged(user))
 
 
 def _decode(message: dict[str, Any]) -> FromNode:

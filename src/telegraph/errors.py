@@ -15,7 +15,7 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
     │                           WrongApiToken (401) · WrongPassword (401) · RevokedKey
     ├── Missing (404)           UnknownUser · UnknownPath · UnknownMessage · UnknownSession · AccountDeleted
     │                           WrongMethod (405)
-    ├── Conflict (409)          NameTaken · StaleCounter · OtherAccount · SequenceGap · KeyChanged
+    ├── Conflict (409)          NameTaken · WrongState · StaleCounter · OtherAccount · SequenceGap · KeyChanged
     ├── TooMany (429)           RateLimited · Busy · TooManyDevices
     ├── Unavailable (503)       ManagerAway · NoManagerFound · FateUnknown · PeerAway · NodeAway · DirectoryUnavailable
     └── CannotStart (500)       PortTaken · DataInUse · DataUnreadable · CaUnreadable · CaUnknown · CaMismatch
@@ -345,6 +345,13 @@ class NameTaken(Conflict):
 
     code = "name_taken"
     spanish = "El nombre {username} ya está ocupado, o se ve igual que uno que lo está; elija otro."
+
+
+class WrongState(Conflict):
+    """That message is {state}, and this can no longer be done to it."""
+
+    code = "wrong_state"
+    spanish = "Ese mensaje está en estado {state}, y eso ya no se le puede hacer."
 
 
 class StaleCounter(Conflict):

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO, Self, TypeVar
 from urllib.parse import quote, urlencode
+from uuid import UUID
 
 import aiohttp
 import msgspec
@@ -19,6 +20,7 @@ from telegraph.errors import (
     RemoteError,
     TelegraphError,
     Unavailable,
+    UnknownMessage,
     UnknownUser,
     WrongApiToken,
 )
@@ -173,9 +175,17 @@ class NodeApi:
         """Unread messages of all conversations, in the order of arrival; marks nothing."""
         return (await self._call("GET", "/inbox", api.Inbox)).messages
 
-    async def send(self, user: str, text: str) -> api.Message:
+    async def send(self, user: str, text: str, expires_in: float | None = None) -> api.Message:
         """Sends a message: it is on the node's disk when this returns."""
-        return await self._call("POST", "/messages", api.Message, api.SendRequest(user, text))
+        return await self._call("POST", "/messages", api.Message, api.SendRequest(user, text, expires_in=expires_in))
+
+    async def cancel(self, message: str) -> api.Message:
+        """Gives up a message that waits."""
+        return await self._call("POST", f"/messages/{_message(message)}/cancel", api.Message)
+
+    async def retry(self, message: str) -> api.Message:
+        """Sends a message after all, or tries it now."""
+        return await self._call("POST", f"/messages/{_message(message)}/retry", api.Message)
 
     async def read(self, user: str) -> api.ReadMarked:
         """Marks everything from somebody as read."""
@@ -244,6 +254,14 @@ class NodeApi:
 def private(path: str, flags: int) -> int:
     """An opener for ``open``: a new file is for its owner alone."""
     return os.open(path, flags, 0o600)
+
+
+def _message(message: str) -> str:
+    """A message's id as one segment of a path; what cannot be one is no message's id either."""
+    try:
+        return str(UUID(message))
+    except ValueError:
+        raise UnknownMessage from None
 
 
 def _segment(user: str) -> str:

@@ -9,7 +9,7 @@ from datetime import tzinfo
 
 import msgspec
 
-from telegraph.cli.render import TICKS, count, day, message_lines, presence, visible, visible_lines
+from telegraph.cli.render import TICKS, count, day, message_lines, presence, shown_text, tick_of, visible, visible_lines
 from telegraph.protocol.manager_api import Status
 from telegraph.protocol.names import name_key
 from telegraph.protocol.node_api import (
@@ -52,7 +52,9 @@ class ShowNote(msgspec.Struct, tag="note", tag_field="type"):
 
 Shown = ShowMessage | ShowState | ShowPresence | ShowNote
 
-_PROGRESS: dict[MessageState, int] = {"pending": 0, "delivered": 1, "read": 2, "failed": 3, "cancelled": 3}
+_PROGRESS: dict[MessageState, int] = {"pending": 0, "failed": 0, "cancelled": 0, "delivered": 1, "read": 2}
+"""Nobody goes back to a lower one; those that are given up can be tried again, or turn out to be delivered."""
+
 _EXCERPT = 30
 
 
@@ -119,9 +121,9 @@ class Conversation:
         return [ShowMessage(message)]
 
     def _progress(self, message: Message) -> list[Shown]:
-        """States only go forward: what was said first may be heard last."""
+        """Whoever has a message keeps it: what was said first may be heard last."""
         known = self._states.get(message.id)
-        if known is None or _PROGRESS[message.state] <= _PROGRESS[known]:
+        if known in (None, message.state) or _PROGRESS[message.state] < _PROGRESS[known]:
             return []
         self._states[message.id] = message.state
         if message.id in self._sent:
@@ -159,11 +161,16 @@ class Script:
                 heading, self._day = ([today] if today != self._day else []), today
                 return heading + message_lines(message, self._zone)
             case ShowState(message):
-                return [f"       {TICKS[message.state]} {message.state}: {excerpt(message.text)}"]
+                return [f"       {tick_of(message)}{_said(message)}: {excerpt(shown_text(message))}"]
             case ShowPresence(user, status, last_seen):
                 return [f"       {visible(user)} is {presence(status, last_seen, self._zone)}"]
             case ShowNote(text):
                 return [f"       {visible(text)}"]
+
+
+def _said(message: Message) -> str:
+    """The state in a word, where the tick does not say it."""
+    return "" if message.state in ("failed", "cancelled") else f" {message.state}"
 
 
 def excerpt(text: str) -> str:

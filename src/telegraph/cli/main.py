@@ -28,6 +28,8 @@ _COMMANDS = {
     "inbox": "telegraph.cli.messages:inbox",
     "history": "telegraph.cli.messages:history",
     "read": "telegraph.cli.messages:read",
+    "cancel": "telegraph.cli.messages:cancel",
+    "retry": "telegraph.cli.messages:retry",
     "chat": "telegraph.cli.chat:chat",
     "backup": "telegraph.cli.keeping:backup",
     "restore": "telegraph.cli.keeping:restore",

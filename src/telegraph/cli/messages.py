@@ -5,15 +5,21 @@ import sys
 import click
 
 from telegraph.cli.options import Caller, client_options
-from telegraph.cli.render import TICKS, count, messages_text, visible
+from telegraph.cli.render import TICKS, count, messages_text, tick_of, visible
 from telegraph.errors import BadInput
 
 
 @click.command()
 @click.argument("user")
 @click.argument("text", nargs=-1, required=True)
+@click.option(
+    "--expires-in",
+    type=click.FloatRange(1, 31_622_400),
+    metavar="SECONDS",
+    help="Let it fail unless it is delivered by then.  [default: it waits for ever]",
+)
 @client_options
-def send(caller: Caller, user: str, text: tuple[str, ...]) -> None:
+def send(caller: Caller, user: str, text: tuple[str, ...], expires_in: float | None) -> None:
     """Send TEXT to USER; the words are joined by a space. A single - reads the text from standard input.
 
     The message is on this machine's disk when the command ends, and goes out by itself. Put -- before a text that
@@ -24,10 +30,11 @@ def send(caller: Caller, user: str, text: tuple[str, ...]) -> None:
       telegraph send bob Hello there --data alice
       telegraph send bob --data alice -- -5 degrees tonight
       fortune | telegraph send bob - --data alice
+      telegraph send bob "Are you coming tonight?" --expires-in 7200 --data alice
       telegraph send bob Hello --data alice --format json
     """  # noqa: D301 - click's \b keeps the lines apart
     words = _from_stdin() if text == ("-",) else " ".join(text)
-    message = caller.ask(lambda node: node.send(user, words))
+    message = caller.ask(lambda node: node.send(user, words, expires_in))
     caller.show(message, lambda: f"{TICKS[message.state]} {message.state}, to {visible(message.recipient)}")
 
 
@@ -56,8 +63,9 @@ def inbox(caller: Caller) -> None:
 @click.command()
 @click.argument("user")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the last N messages.  [default: all]")
+@click.option("--ids", is_flag=True, help="Show each message's id too, for cancel, retry and delete.")
 @client_options
-def history(caller: Caller, user: str, limit: int | None) -> None:
+def history(caller: Caller, user: str, limit: int | None, ids: bool) -> None:
     """Show the conversation with USER, oldest message first; marks nothing as read.
 
     \b
@@ -66,7 +74,7 @@ def history(caller: Caller, user: str, limit: int | None) -> None:
       telegraph history bob --limit 20 --data alice --format json
     """  # noqa: D301 - click's \b keeps the lines apart
     found = caller.ask(lambda node: node.history(user, limit))
-    caller.show(found, lambda: messages_text(found, None, f"No messages with {visible(user)} yet."))
+    caller.show(found, lambda: messages_text(found, None, f"No messages with {visible(user)} yet.", ids=ids))
 
 
 @click.command()
@@ -82,3 +90,35 @@ def read(caller: Caller, user: str) -> None:
     """  # noqa: D301 - click's \b keeps the lines apart
     answer = caller.ask(lambda node: node.read(user))
     caller.show(answer, lambda: f"{count(answer.marked, 'message')} from {visible(user)} marked as read.")
+
+
+@click.command()
+@click.argument("message")
+@client_options
+def cancel(caller: Caller, message: str) -> None:
+    """Give up the message with the id MESSAGE while it waits; `telegraph history --ids` shows the ids.
+
+    If it turns out that the other machine had stored it already, it becomes delivered after all.
+
+    \b
+    Examples:
+      telegraph cancel 01936f5e-0000-7000-8000-000000000001 --data alice
+    """  # noqa: D301 - click's \b keeps the lines apart
+    answer = caller.ask(lambda node: node.cancel(message))
+    caller.show(answer, lambda: f"{tick_of(answer)}, to {visible(answer.recipient)}")
+
+
+@click.command()
+@click.argument("message")
+@client_options
+def retry(caller: Caller, message: str) -> None:
+    """Send the message with the id MESSAGE after all, if it failed or was cancelled; try it now, if it waits.
+
+    It goes to the end of the conversation, and does not expire any more.
+
+    \b
+    Examples:
+      telegraph retry 01936f5e-0000-7000-8000-000000000001 --data alice
+    """  # noqa: D301 - click's \b keeps the lines apart
+    answer = caller.ask(lambda node: node.retry(message))
+    caller.show(answer, lambda: f"{tick_of(answer)} {answer.state}, to {visible(answer.recipient)}")

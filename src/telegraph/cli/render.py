@@ -4,14 +4,16 @@ Names and message texts come from other people. Nothing of them reaches the term
 characters, escape sequences and characters that turn the reading direction are shown as visible stand-ins.
 """
 
+import os
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
 
 import msgspec
 
-from telegraph.protocol.node_api import AccountState, Message, MessageState, NodeStatus, Person
+from telegraph.errors import Language
+from telegraph.protocol.node_api import AccountState, FailureReason, Message, MessageState, NodeStatus, Person
 
 TICKS: dict[MessageState, str] = {
     "pending": "…",
@@ -19,6 +21,17 @@ TICKS: dict[MessageState, str] = {
     "read": "✓✓",
     "failed": "✗ failed",
     "cancelled": "✗ cancelled",
+}
+
+FAILURES: dict[FailureReason, str] = {
+    "refused": "the other machine refused it",
+    "expired": "not delivered in time",
+    "account_deleted": "the account was deleted",
+}
+
+NEEDS_NEWER: dict[Language, str] = {
+    "en": "[{kind}: a newer version of Telegraph is needed to show this]",
+    "es": "[{kind}: hace falta una versión más nueva de Telegraph para mostrarlo]",
 }
 
 _C0_PICTURES = 0x2400
@@ -109,19 +122,43 @@ def day(timestamp: str, zone: tzinfo | None) -> str:
     return f"— {when:%A}, {when.day} {when:%B} {when.year} —" if when else "—"
 
 
-def message_lines(message: Message, zone: tzinfo | None, columns: int = 0, *, tick: bool = True) -> list[str]:
+def users_language(environment: Mapping[str, str]) -> Language:
+    """The language of the user's terminal, by the variables that POSIX names; English unless it is Spanish."""
+    named = next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), "")
+    return "es" if named.lower().startswith("es") else "en"
+
+
+def shown_text(message: Message, language: Language | None = None) -> str:
+    """A message's text, or that a newer version is needed to show what it is; None: in the user's language."""
+    if not message.needs_newer:
+        return message.text
+    return NEEDS_NEWER[language or users_language(os.environ)].format(kind=message.kind)
+
+
+def tick_of(message: Message) -> str:
+    """How far a message of one's own is, and why it failed if it did."""
+    reason = f": {FAILURES[message.reason]}" if message.reason else ""
+    return TICKS[message.state] + reason
+
+
+def message_lines(
+    message: Message, zone: tzinfo | None, columns: int = 0, *, tick: bool = True, ids: bool = False
+) -> list[str]:
     """``20:14  alice  Hello  ✓``, further lines of the text below its first.
 
-    ``columns`` is the width of the widest name around. ``tick`` is for messages of one's own only.
+    ``columns`` is the width of the widest name around. ``tick`` is for messages of one's own only. ``ids`` puts the
+    message's id on a line of its own.
     """
     name = padded(visible("you" if message.mine else message.sender), columns)
     head = f"{clock(message.timestamp, zone)}  {name}  "
-    first, *others = visible_lines(message.text)
+    first, *others = visible_lines(shown_text(message))
     lines = [head + first, *(" " * width(head) + line for line in others)]
     if message.late:
         lines[-1] += "  (late)"
     if message.mine and tick:
-        lines[-1] += f"  {TICKS[message.state]}"
+        lines[-1] += f"  {tick_of(message)}"
+    if ids:
+        lines.append(" " * width(head) + visible(message.id))
     return lines
 
 
@@ -130,8 +167,8 @@ def name_columns(messages: Iterable[Message]) -> int:
     return max((width(visible("you" if message.mine else message.sender)) for message in messages), default=0)
 
 
-def messages_text(messages: Sequence[Message], zone: tzinfo | None, empty: str) -> str:
-    """Messages under headings of their days; ``empty`` if there are none."""
+def messages_text(messages: Sequence[Message], zone: tzinfo | None, empty: str, *, ids: bool = False) -> str:
+    """Messages under headings of their days, with their ids if wanted; ``empty`` if there are none."""
     if not messages:
         return empty
     columns, heading = name_columns(messages), ""
@@ -141,7 +178,7 @@ def messages_text(messages: Sequence[Message], zone: tzinfo | None, empty: str) 
         if today != heading:
             lines += ["", today] if lines else [today]
             heading = today
-        lines += message_lines(message, zone, columns)
+        lines += message_lines(message, zone, columns, ids=ids)
     return "\n".join(lines)
 
 

@@ -53,7 +53,7 @@ async def device_key(database: Database) -> DeviceKey:
     if stored is not None:
         return DeviceKey.from_private_bytes(stored)
     key = DeviceKey.create()
-    await database.set(device_key=key.private_bytes)
+    await database.set(device_key=key.private_bytes, device_public=key.public)
     return key
 
 

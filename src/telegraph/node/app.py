@@ -4,13 +4,15 @@ import time
 from collections.abc import AsyncGenerator
 
 from telegraph.errors import BadInput, IllegalText, NotLoggedIn, UnknownMessage
-from telegraph.node import history, streams
+from telegraph.node import acts, history, streams
 from telegraph.node.contacts import possible_name
 from telegraph.node.entering import Entering
+from telegraph.node.expiry import MAX_SECONDS, MIN_SECONDS
 from telegraph.node.model import Contact, Event, Message, id_bytes
 from telegraph.protocol.frames import MAX_TEXT_BYTES
 from telegraph.protocol.manager_api import User
 from telegraph.protocol.names import name_key
+from telegraph.storage.engine import sqlite3
 
 
 class Node(Entering):
@@ -52,30 +54,64 @@ class Node(Entering):
             return known
         return await self._learn(await self._member.find_user(possible_name(user)))
 
-    async def send(self, user: str, text: str, *, reply_to: str | None = None) -> Message:
+    async def send(
+        self, user: str, text: str, *, reply_to: str | None = None, expires_in: float | None = None
+    ) -> Message:
         """Sends a message: returns once it is on this machine's disk; it goes out by itself.
 
+        ``expires_in``: seconds after which it fails unless it is delivered by then; without it, it waits for ever.
+
         Raises:
+            BadInput: ``expires_in`` is less than a second or more than 366 days.
             IllegalText: empty, or longer than 64 KiB in UTF-8.
             UnknownUser, ManagerAway: as :meth:`contact`.
             UnknownMessage: ``reply_to`` is no message of this conversation.
         """
         if not text or len(text.encode("utf-8", "surrogatepass")) > MAX_TEXT_BYTES or not _encodable(text):
             raise IllegalText
+        if expires_in is not None and not MIN_SECONDS <= expires_in <= MAX_SECONDS:
+            raise BadInput(detail="a message may be given between a second and 366 days")
         contact = await self.contact(user)
         self._member.require()  # before anything is stored: an error must mean that nothing is sent
         answered = self._find_message(contact, reply_to) if reply_to is not None else None
         now = time.time_ns() // 1000
-        row = await self.database.write(
-            lambda connection: streams.append(connection, contact.id, text, now, self._rng, reply_to=answered)
-        )
-        self._happened(contact)
+
+        def job(connection: sqlite3.Connection) -> int:
+            row = streams.append(connection, contact.id, text, now, self._rng, reply_to=answered)
+            if expires_in is not None:
+                self._expiring.give(connection, row, expires_in)
+            return row
+
+        row = await self.database.write(job)
+        if expires_in is not None:
+            self._expiring.changed()
+        self._messages_changed(contact.id)
         return history.message(self.database.reader, row, self._me)
 
-    def _happened(self, contact: Contact) -> None:
-        self._broker.wake()
+    async def cancel(self, message_id: str) -> Message:
+        """Gives up a message that waits. If it turns out that the other has it already, an event says so.
+
+        Raises:
+            UnknownMessage: there is none with this id.
+            WrongState: it is delivered, or somebody else's.
+        """
+        return self._acted(await acts.cancel(self.database, message_id))
+
+    async def retry(self, message_id: str) -> Message:
+        """Sends a failed or cancelled message after all, as the newest of its conversation; tries a pending one now.
+
+        Raises:
+            UnknownMessage: there is none with this id.
+            WrongState: it is delivered, or somebody else's.
+        """
+        found = await acts.retry(self.database, message_id, time.time_ns() // 1000, self._rng)
         if self._peers is not None:
-            self._peers.wake(contact.id)
+            self._peers.hurry(found.contact)
+        return self._acted(found)
+
+    def _acted(self, found: acts.Located) -> Message:
+        self._messages_changed(found.contact)
+        return history.message(self.database.reader, found.row, self._me)
 
     def _find_message(self, contact: Contact, message_id: str) -> bytes:
         uuid = id_bytes(message_id)
@@ -95,7 +131,7 @@ class Node(Entering):
         contact = await self.contact(user)
         marked = await self.database.write(lambda connection: streams.read_here(connection, contact.id))
         if marked:
-            self._happened(contact)
+            self._messages_changed(contact.id)
         return marked
 
     async def history(self, user: str, *, before: str | None = None, limit: int = 50) -> tuple[list[Message], bool]:

@@ -12,8 +12,13 @@ _STATE: Final = """ifnull(m.settled,
                  THEN 'pending' WHEN m.seq <= c.out_read THEN 'read' ELSE 'delivered' END
             WHEN m.seq <= c.in_read THEN 'read' ELSE 'delivered' END)"""
 
+_DEVICE: Final = """CASE WHEN m.mine = 1 THEN (SELECT value FROM settings WHERE name = 'device_public')
+       WHEN m.stream = c.stream THEN c.device_key
+       ELSE (SELECT key FROM past_devices p WHERE p.contact = m.contact AND p.stream = m.stream) END"""
+
 SELECT_MESSAGE: Final = f"""
-SELECT m.uuid, m.mine, c.username, m.text, m.sent_at, m.kind, m.reply_to, m.late, m.reason, {_STATE}
+SELECT m.uuid, m.mine, c.username, m.text, m.sent_at, m.kind, m.reply_to, m.late, m.reason, {_STATE},
+       c.user_id, {_DEVICE}
 FROM messages m JOIN contacts c ON c.id = m.contact"""
 
 _UNREAD: Final = """
@@ -24,7 +29,7 @@ UNION ALL SELECT id FROM messages WHERE seq IS NULL AND settled = 'delivered'"""
 
 def as_message(row: tuple[Any, ...], me: str) -> Message:
     """A message out of a row of :data:`SELECT_MESSAGE`; ``me`` is the own user name."""
-    uuid, mine, other, text, sent_at, kind, reply_to, late, reason, state = row
+    uuid, mine, other, text, sent_at, kind, reply_to, late, reason, state, conversation, device = row
     return Message(
         id=id_text(uuid),
         sender=me if mine else other,
@@ -37,6 +42,8 @@ def as_message(row: tuple[Any, ...], me: str) -> Message:
         reply_to=id_text(reply_to) if reply_to else None,
         late=bool(late),
         reason=reason,
+        conversation=conversation,
+        device=device,
     )
 
 

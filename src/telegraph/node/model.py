@@ -1,5 +1,6 @@
 """What the node's own code and the Python API speak of: contacts, messages, events."""
 
+from base64 import b64encode
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -8,6 +9,9 @@ import msgspec
 from telegraph.protocol import node_api
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.node_api import AccountState, FailureReason, MessageState
+
+KNOWN_KINDS = frozenset({"text"})
+"""Kinds of messages that this version can show; others are stored all the same."""
 
 
 class Contact(msgspec.Struct, frozen=True):
@@ -31,7 +35,8 @@ class Message(msgspec.Struct, frozen=True):
 
     ``sender`` and ``recipient`` are user names, ``sent_at`` is the sender's clock, for show only.
     ``mine``: this node's user sent it. ``late``: it arrived above what had been read already.
-    ``reason``: why it failed.
+    ``reason``: why it failed. ``conversation`` is the user id of the other person, whatever they are called by now.
+    ``device`` is the raw Ed25519 key of the sender's device, None if it is not known.
     """
 
     id: str
@@ -45,6 +50,13 @@ class Message(msgspec.Struct, frozen=True):
     reply_to: str | None = None
     late: bool = False
     reason: FailureReason | None = None
+    conversation: str = ""
+    device: bytes | None = None
+
+    @property
+    def needs_newer(self) -> bool:
+        """Whether only a newer version knows what this is."""
+        return self.kind not in KNOWN_KINDS
 
 
 class MessageReceived(msgspec.Struct, frozen=True):
@@ -113,6 +125,9 @@ def as_api_message(message: Message) -> node_api.Message:
         reply_to=message.reply_to,
         late=message.late,
         reason=message.reason,
+        conversation=message.conversation,
+        sender_device=b64encode(message.device).decode() if message.device else None,
+        needs_newer=message.needs_newer,
     )
 
 

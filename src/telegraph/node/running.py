@@ -20,6 +20,7 @@ from telegraph.node.backoff import Backoff
 from telegraph.node.broker import Broker
 from telegraph.node.contacts import ContactBook
 from telegraph.node.database import Database
+from telegraph.node.expiring import Expiring
 from telegraph.node.joining import EarlyStore, finder, known_managers, settle_ca, stored_ca
 from telegraph.node.manager_client import ManagerClient
 from telegraph.node.manager_link import ManagerLink
@@ -173,6 +174,9 @@ class Running:
             if not orderly:
                 checking = asyncio.create_task(self._check())
                 opened.callback(checking.cancel)
+            self._expiring = Expiring(self.database, self._messages_changed)
+            expiring = asyncio.create_task(supervise("expiring", self._expiring.run))
+            opened.callback(expiring.cancel)
             await self._join(required=False)
             self._unlocked = opened.pop_all()
 
@@ -190,6 +194,12 @@ class Running:
         while True:
             await self.database.write(event_log.forget)
             await asyncio.sleep(_TIDY_EVERY)
+
+    def _messages_changed(self, contact: int) -> None:
+        """Something happened to the messages of a conversation: tells followers, and wakes the courier."""
+        self._broker.wake()
+        if self._peers is not None:
+            self._peers.wake(contact)
 
     async def _leave(self) -> None:
         async with AsyncExitStack() as parts:

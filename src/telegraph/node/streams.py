@@ -354,6 +354,10 @@ def change_key(connection: sqlite3.Connection, contact: int, key: bytes) -> None
         " UNION ALL SELECT seq, message FROM voids WHERE contact = :contact AND again) ORDER BY seq",
         {"contact": contact},
     ).fetchall()
+    connection.execute(
+        "INSERT INTO past_devices SELECT id, stream, device_key FROM contacts WHERE id = ? AND device_key IS NOT NULL",
+        (contact,),
+    )
     for table in ("outbox", "voids", "skipped", "former_places"):  # nobody can answer for the old numbers any more
         connection.execute(f"DELETE FROM {table} WHERE contact = ?", (contact,))
     connection.executemany(

@@ -85,6 +85,7 @@ def retry(connection: sqlite3.Connection, message: int, now_us: int, rng: Random
     if after(before, "retried") == before:
         return False
     (contact,) = connection.execute("SELECT contact FROM messages WHERE id = ?", (message,)).fetchone()
+    connection.execute("DELETE FROM expiries WHERE message = ?", (message,))  # this time it waits as long as it takes
     if connection.execute("UPDATE voids SET again = 1 WHERE message = ?", (message,)).rowcount:
         _mark(connection, contact, message, "pending")
     else:

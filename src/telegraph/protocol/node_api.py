@@ -126,6 +126,8 @@ class Message(msgspec.Struct, rename={"sender": "from", "recipient": "to"}):
     ``status`` is the report's: ``pending`` or ``ok``. ``read`` is whether the recipient has read it. ``mine`` is
     whether this node's
     user sent it. ``late``: it arrived above what was already read (DESIGN.md section 7). ``reason``: why it failed.
+    ``conversation`` is the other person's user id, ``sender_device`` the public key of the device that sent it, base64.
+    ``needs_newer``: its ``kind`` is one that this version cannot show.
     """
 
     id: str
@@ -141,6 +143,9 @@ class Message(msgspec.Struct, rename={"sender": "from", "recipient": "to"}):
     reply_to: str | None = None
     late: bool = False
     reason: FailureReason | None = None
+    conversation: str = ""
+    sender_device: str | None = None
+    needs_newer: bool = False
 
 
 class Conversation(msgspec.Struct):
@@ -157,11 +162,15 @@ class Conversation(msgspec.Struct):
 
 
 class SendRequest(msgspec.Struct):
-    """``POST /api/v1/messages``; ``reply_to`` is the id of a message of the same conversation."""
+    """``POST /api/v1/messages``; ``reply_to`` is the id of a message of the same conversation.
+
+    ``expires_in``: seconds, at most 366 days, after which the message fails unless it is delivered by then.
+    """
 
     to: Username
     text: Annotated[str, Meta(max_length=65536)]
     reply_to: Annotated[str, Meta(max_length=36)] | None = None
+    expires_in: Annotated[float, Meta(ge=1, le=31_622_400)] | None = None
 
 
 class ReadMarked(msgspec.Struct):

@@ -19,9 +19,11 @@ from telegraph.errors import (
     MalformedBody,
     NotLoggedIn,
     TelegraphError,
+    UnknownMessage,
     UnknownUser,
     WrongApiToken,
     WrongCredentials,
+    WrongState,
 )
 from telegraph.protocol import node_api as api
 from telegraph.protocol.frames import MAX_TEXT_BYTES
@@ -125,6 +127,8 @@ class FakeNode:
                 web.get(prefix + "/conversations/{user}/messages", self._page),
                 web.get(prefix + "/inbox", self._inbox),
                 web.post(prefix + "/messages", self._send),
+                web.post(prefix + "/messages/{message}/cancel", self._cancel),
+                web.post(prefix + "/messages/{message}/retry", self._retry),
                 web.post(prefix + "/conversations/{user}/read", self._read),
                 web.get(prefix + "/events", self._stream),
             ]
@@ -231,6 +235,19 @@ class FakeNode:
             await self._advance(message.id, self.answers_on_send)
         return _answer(message, 201)
 
+    async def _cancel(self, request: web.Request) -> web.Response:
+        return await self._change(request, ("pending", "failed", "cancelled"), "cancelled")
+
+    async def _retry(self, request: web.Request) -> web.Response:
+        return await self._change(request, ("pending", "failed", "cancelled"), "pending")
+
+    async def _change(self, request: web.Request, may: tuple[str, ...], state: Any) -> web.Response:
+        message = self._message(request.match_info["message"])
+        if message.state not in may:
+            raise WrongState(state=message.state)
+        await self._advance(message.id, state)
+        return _answer(self._message(message.id))
+
     async def _read(self, request: web.Request) -> web.Response:
         unread = self._unread(self._known(request.match_info["user"]))
         for message in unread:
@@ -295,6 +312,12 @@ class FakeNode:
         if all(person.username != user for person in self.people):
             raise UnknownUser(username=user)
         return user
+
+    def _message(self, message_id: str) -> api.Message:
+        for message in self.messages:
+            if message.id == message_id:
+                return message
+        raise UnknownMessage
 
     def _with(self, user: str) -> list[api.Message]:
         return [message for message in self.messages if user in (message.sender, message.recipient)]

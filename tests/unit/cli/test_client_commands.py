@@ -30,6 +30,8 @@ CLIENT_COMMANDS = [
     "inbox",
     "history",
     "read",
+    "cancel",
+    "retry",
     "chat",
 ]
 
@@ -240,6 +242,27 @@ def test_history_has_every_field_of_a_message(cli: "Cli", node: "FakeNode") -> N
     assert {"id", "from", "to", "text", "state", "timestamp", "status", "read"} <= set(message)
     assert "you  hi  ✓✓" in cli("history", "bob").out
     assert cli("history", "carol").out == "No messages with carol yet.\n"
+
+
+def test_a_message_can_be_given_up_and_sent_after_all(cli: "Cli", node: "FakeNode") -> None:
+    sent = cli("send", "bob", "hi", "--expires-in", "60", "--format", "json").json()
+    assert node.bodies[-1][2]["expires_in"] == 60
+
+    assert sent["id"] in cli("history", "bob", "--ids").out
+    assert cli("cancel", sent["id"]).out == "✗ cancelled, to bob\n"
+    assert cli("retry", sent["id"]).out == "… pending, to bob\n"
+    assert cli("retry", sent["id"], "--format", "json").json()["state"] == "pending"
+
+
+@pytest.mark.parametrize("command", ["cancel", "retry"])
+def test_what_is_delivered_or_unknown_cannot_be_given_up(cli: "Cli", node: "FakeNode", command: str) -> None:
+    delivered = node.wrote("bob", "hi", "delivered")
+
+    assert cli(command, delivered.id).code == 4
+    assert "delivered" in cli(command, delivered.id).err
+    for nothing in ("00000000-0000-7000-8000-00000000ffff", "../status", "x"):
+        assert (cli(command, nothing).code, "no such message" in cli(command, nothing).err) == (4, True)
+    assert node.messages == [delivered]
 
 
 def test_reading_marks_and_says_how_many(cli: "Cli", node: "FakeNode") -> None:

@@ -1,6 +1,7 @@
 import json
 import unicodedata
 from datetime import UTC, timedelta, timezone
+from typing import get_args
 
 import msgspec
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telegraph.cli.render import (
+    FAILURES,
     clock,
     day,
     message_lines,
@@ -16,13 +18,15 @@ from telegraph.cli.render import (
     padded,
     people_text,
     presence,
+    shown_text,
     status_text,
     to_json,
+    users_language,
     visible,
     visible_lines,
     width,
 )
-from telegraph.protocol.node_api import ManagerState, Message, MessageState, NodeStatus, Person
+from telegraph.protocol.node_api import FailureReason, ManagerState, Message, MessageState, NodeStatus, Person
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=60)
 NASTY = st.text(
@@ -110,6 +114,42 @@ def test_lines_of_a_message_stand_below_each_other_so_that_none_looks_like_anoth
 )
 def test_my_own_messages_carry_a_tick(state: MessageState, tick: str) -> None:
     assert message_lines(message(sender="alice", state=state), UTC) == [f"20:14  you  Hello  {tick}"]
+
+
+@pytest.mark.parametrize("reason", get_args(FailureReason))
+def test_a_message_that_failed_says_why(reason: FailureReason) -> None:
+    failed = msgspec.structs.replace(message(sender="alice", state="failed"), reason=reason)
+
+    assert message_lines(failed, UTC) == [f"20:14  you  Hello  ✗ failed: {FAILURES[reason]}"]
+
+
+def test_ids_stand_below_the_text() -> None:
+    shown = message()
+
+    assert message_lines(shown, UTC, ids=True) == ["20:14  bob  Hello", f"            {shown.id}"]
+
+
+def test_what_only_a_newer_version_can_show_says_so_in_the_users_language() -> None:
+    poll = msgspec.structs.replace(message("1,2,3"), kind="poll\x1b[2J", needs_newer=True)
+
+    assert "newer version" in shown_text(poll, "en")
+    assert "versión más nueva" in shown_text(poll, "es")
+    [line] = message_lines(poll, UTC)
+    assert "\x1b" not in line
+    assert "1,2,3" not in line
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({}, "en"),
+        ({"LANG": "es_ES.UTF-8"}, "es"),
+        ({"LANG": "es_ES.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LC_MESSAGES": "es", "LC_ALL": ""}, "es"),
+    ],
+)
+def test_the_language_is_that_of_the_terminal(environment: dict[str, str], language: str) -> None:
+    assert users_language(environment) == language
 
 
 def test_a_late_message_says_so() -> None:

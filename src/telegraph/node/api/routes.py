@@ -34,7 +34,7 @@ from telegraph.errors import (
     WrongCredentials,
     WrongPassword,
 )
-from telegraph.node.api import views
+from telegraph.node.api import message_calls, views
 from telegraph.node.api.download import pieces_of
 from telegraph.node.api.guard import Guard
 from telegraph.node.api.stream import events
@@ -205,7 +205,7 @@ async def inbox(node: NamedDependency[Node]) -> api.Inbox:
 )
 async def send(node: NamedDependency[Node], data: JSONBody[api.SendRequest]) -> api.Message:
     """Sends a message: 201 once it is on this machine's disk; it goes out by itself."""
-    return as_api_message(await node.send(data.to, data.text, reply_to=data.reply_to))
+    return as_api_message(await node.send(data.to, data.text, reply_to=data.reply_to, expires_in=data.expires_in))
 
 
 def rest_router(node: Node, guard: Guard) -> Router:
@@ -227,6 +227,7 @@ def rest_router(node: Node, guard: Guard) -> Router:
             read,
             inbox,
             send,
+            *message_calls.CALLS,
         ],
     )
     unguarded = Router(

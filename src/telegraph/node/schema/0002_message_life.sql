@@ -53,3 +53,19 @@ CREATE TABLE outbox (
 INSERT INTO outbox SELECT contact, seq, message FROM old_outbox;
 
 DROP TABLE old_outbox;
+
+-- Messages that fail if they are not delivered by `due`: microseconds of this store's steady time (node/expiry.py).
+CREATE TABLE expiries (
+    message INTEGER PRIMARY KEY,
+    due INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX expiries_by_time ON expiries (due);
+
+-- The device keys of contacts' earlier streams; that of the current one is in contacts.
+CREATE TABLE past_devices (
+    contact INTEGER NOT NULL REFERENCES contacts (id),
+    stream INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    PRIMARY KEY (contact, stream)
+) STRICT, WITHOUT ROWID;

@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from telegraph.protocol.manager_events import MAX_EVENT_BYTES, Heartbeat, Revocations, Unwatch, Watch, decode_from_node
+from telegraph.protocol.manager_events import (
+    MAX_EVENT_BYTES,
+    Heartbeat,
+    Leaving,
+    Revocations,
+    Unwatch,
+    Watch,
+    decode_from_node,
+)
 from telegraph.protocol.node_api import API_PREFIX, TOKEN_FILE
 from telegraph.testing.processes import PASSWORD
 
@@ -169,6 +177,8 @@ class ManagerStreams(Streams):
                 return ["heartbeat_received"]
             case Revocations():
                 return ["revoked"]
+            case Leaving():
+                return []
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def run(
     keyring: bool,
     argon2_memory: int,
 ) -> None:
-    """Run a node until it is stopped (Ctrl-C or SIGTERM).
+    """Run a node until it is stopped (Ctrl-C or SIGTERM; a second time: without farewell).
 
     What it stores is encrypted: after a start it is locked until "telegraph login", unless a key file or the keyring
     unlocks it.
@@ -134,3 +134,4 @@ async def _serve(settings: "NodeSettings", ask: "Ask | None", stop: asyncio.Even
         click.echo(f"Node ready: {api.url} (account: {node.account_state}, peers on port {node.peer_port})")
         sys.stdout.flush()
         await stop.wait()
+        await node.depart()

@@ -67,6 +67,21 @@ class Attendance:
         self.live.attach(caller.user_id, now)
         return True
 
+    async def leave(self, caller: Caller) -> None:
+        """The user's node stops, and says so: offline at once. The session stays for its next start.
+
+        Raises:
+            NotLoggedIn: the session has ended; then nothing changes.
+            DirectoryUnavailable: it could not be written.
+        """
+        async with self._locks.of(caller.user_id):
+            for _ in range(TRIES):
+                known, unchanged = await self.read(caller.user_id)
+                if await self._write(caller, unchanged, put_offline(known, self._clock().text)):
+                    self.live.leave(caller.user_id)
+                    return
+        raise Conflict
+
     async def reconnect(self, caller: Caller, host: str, request: ReconnectRequest) -> None:
         """The user's node is at this address now; without a port at the known one.
 

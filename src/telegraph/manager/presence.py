@@ -11,7 +11,7 @@ log-in                any                 online at the given address; write, te
 heartbeat, call       online              time starts anew
 heartbeat, call       offline             online where last known; write if the session lives, tell
 reconnect             any                 online at the new address; write, tell
-logout                online              offline; write, tell
+logout, node stops    online              offline; write, tell
 silence               online              offline; write, tell, POST /disconnect
 manager's start       online              time starts anew
 ====================  ==================  =======================================================

@@ -114,5 +114,4 @@ class LinkTable:
 
     async def close(self) -> None:
         """Closes all links."""
-        for contact in list(self._open):
-            await self.close_of(contact)
+        await asyncio.gather(*(self.close_of(contact) for contact in list(self._open)))

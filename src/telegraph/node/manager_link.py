@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 import aiohttp
@@ -15,6 +15,7 @@ from telegraph.node.manager_client import ManagerClient
 from telegraph.protocol.manager_events import (
     FromManager,
     Heartbeat,
+    Leaving,
     SessionEnded,
     UserChanged,
     Watch,
@@ -30,6 +31,7 @@ Find = Callable[[], Awaitable[list[str]]]
 
 _WATCH_AT_ONCE = 1000
 _REDISCOVER_AFTER = 5.0
+_LEAVE_WITHIN = 1.0
 
 
 class Listener(Protocol):
@@ -66,6 +68,10 @@ class ManagerLink:
         self._stream: aiohttp.ClientWebSocketResponse | None = None
         self._found_at = float("-inf")
         self._nudge = asyncio.Event()
+        self._anew = asyncio.Event()
+        self._leaving = False
+        self._greeted = asyncio.Event()
+        self._gone = asyncio.Event()
 
     @property
     def urls(self) -> list[str]:
@@ -141,12 +147,36 @@ class ManagerLink:
         """Try to connect now instead of waiting."""
         self._nudge.set()
 
+    def reopen(self) -> None:
+        """The way to the managers may be another one by now: the stream is opened anew, at once."""
+        self._nudge.set()
+        self._anew.set()
+
+    async def leave(self) -> bool:
+        """Tells the manager that this node stops, and waits for its word. False if it gives none within a second.
+
+        The stream is not opened again.
+        """
+        self._leaving = True
+        try:
+            async with asyncio.timeout(_LEAVE_WITHIN):  # it may hang
+                if self.connected:
+                    await self._greeted.wait()  # what is still asked of it would be a sign of life
+                if not await self._say(Leaving()):
+                    return False
+                await self._gone.wait()
+        except TimeoutError:
+            log.info("left_without_answer")
+            return False
+        return True
+
     async def follow(self, token: str, interval: float, listener: Listener) -> None:
         """Keeps the event stream open until the session ends or this is cancelled."""
-        while True:
+        while not self._leaving:
             self._nudge.clear()
+            self._anew.clear()
             try:
-                await self._one_stream(token, interval, listener)
+                await _unless(self._anew, self._one_stream(token, interval, listener))
             except NotLoggedIn:
                 await listener.on_session_ended("ended")
                 return
@@ -156,21 +186,28 @@ class ManagerLink:
             except Unavailable:
                 await self._rediscover()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._backoff.next()):
+                async with asyncio.timeout(self._pause()):
                     await self._nudge.wait()
+
+    def _pause(self) -> float:
+        return 0.0 if self._leaving else self._backoff.next()
 
     async def _one_stream(self, token: str, interval: float, listener: Listener) -> None:
         stream = await self._open(token)
         self._stream = stream
+        self._gone.clear()
+        self._greeted.clear()
         beat = asyncio.create_task(self._beat(stream, interval))
         try:
             await listener.on_connected()
+            self._greeted.set()
             self._backoff.reset()
             async for message in stream:
                 if message.type is aiohttp.WSMsgType.TEXT:
                     await self._hear(message.data, listener)
         finally:
             self._stream = None
+            self._gone.set()
             beat.cancel()
             await stream.close()
             await listener.on_disconnected()
@@ -225,6 +262,19 @@ class ManagerLink:
         except (ConnectionError, aiohttp.ClientError):
             return False
         return True
+
+
+async def _unless(event: asyncio.Event, work: Coroutine[None, None, None]) -> None:
+    """Does the work, but gives it up once the event is set."""
+    working, waiting = asyncio.create_task(work), asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        for task in (working, waiting):
+            task.cancel()
+        await asyncio.gather(working, waiting, return_exceptions=True)
 
 
 class _Ended(Exception):

@@ -201,6 +201,11 @@ class Running:
         if self._peers is not None:
             self._peers.wake(contact)
 
+    async def depart(self) -> None:
+        """Tells managers that this node stops, so that its user is shown offline; a second at most. Then close it."""
+        if self._membership is not None:
+            await self._membership.leave()
+
     async def _leave(self) -> None:
         async with AsyncExitStack() as parts:
             if self._client is not None:

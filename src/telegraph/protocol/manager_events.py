@@ -43,6 +43,10 @@ class HeartbeatReceived(msgspec.Struct, tag="heartbeat_received", tag_field="typ
     """Manager → node: noted."""
 
 
+class Leaving(msgspec.Struct, tag="leaving", tag_field="type"):
+    """Node → manager: this node stops, so its user is offline at once. The session stays; the stream closes."""
+
+
 class UserChanged(msgspec.Struct, tag="user", tag_field="type"):
     """Manager → node: a watched user's present state (status, address, key, name)."""
 
@@ -99,7 +103,7 @@ class StreamError(msgspec.Struct, tag="error", tag_field="type"):
     message: str
 
 
-FromNode = Watch | Unwatch | Heartbeat | Revocations
+FromNode = Watch | Unwatch | Heartbeat | Leaving | Revocations
 FromManager = HeartbeatReceived | UserChanged | UserGone | SessionEnded | Revoked | StreamError
 
 _from_node = msgspec.json.Decoder(FromNode).decode

@@ -105,6 +105,29 @@ async def test_a_heartbeat_that_was_under_way_when_she_logged_out_changes_nothin
     assert alice.user_id not in house.live
 
 
+async def test_one_who_leaves_is_offline_at_once_and_need_not_be_told(house: House) -> None:
+    alice = await house.join("alice")
+    house.clock.forward(3)
+    await house.attendance.leave(alice)
+    found, before = await house.people.find("alice"), await revision(house)
+    assert (found.status, found.last_seen) == ("offline", house.clock().text)
+
+    await house.attendance.leave(alice)
+    house.clock.forward(60)
+    assert await sweep_once(house.attendance, house.clock, ignore) == 0
+    assert await revision(house) == before
+
+
+async def test_one_whose_session_has_ended_cannot_leave(house: House) -> None:
+    alice = await house.join("alice")
+    await house.directory.commit([], [Delete(alice.alive.key)])
+    before = await revision(house)
+    with pytest.raises(NotLoggedIn):
+        await house.attendance.leave(alice)
+    assert await revision(house) == before
+    assert (await house.people.find("alice")).status == "online"
+
+
 async def test_whoever_comes_back_while_the_sweep_waits_for_the_lock_stays_online(house: House) -> None:
     alice = await house.join("alice")
     house.clock.forward(30)

@@ -118,6 +118,21 @@ async def test_opening_a_stream_is_a_sign_of_life(core: Core, house: House) -> N
         assert (await house.people.find("alice")).status == "online"
 
 
+async def test_a_node_that_stops_is_offline_at_once_and_its_session_stays(core: Core, house: House) -> None:
+    token = await token_of(house, "alice")
+    async with Socket(core, token) as socket:
+        house.clock.forward(7)
+        socket.say({"type": "leaving"})
+        socket.say({"type": "heartbeat"})  # under way already; no sign of life any more
+        assert (await socket.hear())["code"] == 1000
+    alice = await house.people.find("alice")
+    assert (alice.status, alice.last_seen) == ("offline", house.clock().text)
+    assert alice.user_id not in house.live
+
+    async with Socket(core, token):
+        assert (await house.people.find("alice")).status == "online"
+
+
 async def test_watching_gives_the_present_state_at_once_and_then_every_change(core: Core, house: House) -> None:
     await house.register("bob")
     token, bob = await token_of(house, "alice"), await user_id_of(house, "bob")

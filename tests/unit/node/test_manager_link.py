@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from telegraph.errors import FateUnknown, ManagerAway, NoManagerFound, NotLoggedIn, Unavailable, UnknownUser
+from telegraph.node import manager_link
 from telegraph.node.backoff import Backoff
 from telegraph.node.manager_link import ManagerLink
 from telegraph.protocol.manager_api import Answer
@@ -187,3 +188,115 @@ async def test_the_stream_moves_to_the_next_manager() -> None:
 
     assert listener.heard[-1] == "ended: removed"
     assert client.asked == [ONE, TWO]
+
+
+class LivingStream(FakeStream):
+    """One that stays open until it is closed, or until it hears that the node leaves and is not hung."""
+
+    def __init__(self, *, hung: bool = False) -> None:
+        super().__init__()
+        self.open, self.over = asyncio.Event(), asyncio.Event()
+        self.hung = hung
+
+    async def send_str(self, text: str) -> None:
+        await super().send_str(text)
+        if "leaving" in text and not self.hung:
+            self.over.set()
+
+    async def close(self) -> None:
+        await super().close()
+        self.over.set()
+
+    async def __anext__(self) -> aiohttp.WSMessage:
+        self.open.set()
+        await self.over.wait()
+        raise StopAsyncIteration
+
+
+class Several(FakeClient):
+    """A manager that opens these streams one after the other."""
+
+    def __init__(self, *streams: LivingStream) -> None:
+        super().__init__()
+        self.streams = list(streams)
+
+    async def open_stream(self, url: str, _: str) -> Any:
+        self.asked.append(url)
+        return self.streams[len(self.asked) - 1]
+
+
+def patient(client: FakeClient) -> ManagerLink:
+    """A tie that would wait for ever before a second attempt."""
+    return ManagerLink(client, nobody, [ONE], Backoff(3600, 3600, Random(1)))  # type: ignore[arg-type]
+
+
+async def nobody() -> list[str]:
+    raise NoManagerFound
+
+
+async def test_a_node_that_leaves_says_so_and_waits_until_it_is_noted() -> None:
+    stream = LivingStream()
+    one = patient(Several(stream))
+    following = asyncio.create_task(one.follow("token", 10, Listener()))
+    await stream.open.wait()
+
+    assert await one.leave()
+
+    assert stream.said == ['{"type":"leaving"}']
+    await asyncio.wait_for(following, 5)  # and it is not opened again
+
+
+async def test_a_manager_that_hangs_does_not_keep_a_node_from_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manager_link, "_LEAVE_WITHIN", 0.01)
+    stream = LivingStream(hung=True)
+    one = patient(Several(stream))
+    following = asyncio.create_task(one.follow("token", 10, Listener()))
+    await stream.open.wait()
+
+    assert not await one.leave()
+
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    assert stream.closed
+
+
+async def test_without_a_stream_there_is_nobody_to_take_leave_of() -> None:
+    assert not await link(FakeClient(), ONE).leave()
+
+
+async def test_a_stream_that_is_to_be_reopened_is_at_once() -> None:
+    first, second = LivingStream(hung=True), LivingStream(hung=True)
+    one, listener = patient(Several(first, second)), Listener()
+    following = asyncio.create_task(one.follow("token", 10, listener))
+    await first.open.wait()
+
+    one.reopen()
+
+    async with asyncio.timeout(5):
+        await second.open.wait()
+    assert listener.heard == ["connected", "disconnected", "connected"]
+    assert first.closed
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_an_attempt_that_hangs_is_given_up_for_a_new_one() -> None:
+    reached, second = asyncio.Event(), LivingStream(hung=True)
+
+    class Hanging(Several):
+        async def open_stream(self, url: str, token: str) -> Any:
+            if not reached.is_set():
+                reached.set()
+                await asyncio.Event().wait()
+            return await super().open_stream(url, token)
+
+    one = patient(Hanging(second))
+    following = asyncio.create_task(one.follow("token", 10, Listener()))
+    await reached.wait()
+
+    one.reopen()
+
+    async with asyncio.timeout(5):
+        await second.open.wait()
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)

@@ -11,6 +11,7 @@ from telegraph.protocol.manager_events import (
     FromNode,
     Heartbeat,
     HeartbeatReceived,
+    Leaving,
     SessionEnded,
     StreamError,
     Unwatch,
@@ -27,7 +28,7 @@ BOB = User("bob", "bob-id", "10.0.0.8", 8000, "offline", None)
 EITHER_SIDE = pytest.mark.parametrize("decode", [decode_from_node, decode_from_manager])
 
 
-@pytest.mark.parametrize("frame", [Watch(["bob-id"]), Unwatch([]), Heartbeat()])
+@pytest.mark.parametrize("frame", [Watch(["bob-id"]), Unwatch([]), Heartbeat(), Leaving()])
 def test_what_a_node_says_arrives_as_it_was_said(frame: FromNode) -> None:
     assert decode_from_node(encode_event(frame)) == frame
     assert decode_from_node(encode_event(frame).decode()) == frame

@@ -22,6 +22,7 @@ from telegraph.protocol.manager_events import (
     FromNode,
     Heartbeat,
     HeartbeatReceived,
+    Leaving,
     Revocations,
     SessionEnded,
     StreamError,
@@ -155,6 +156,9 @@ class _Conversation:
             case Heartbeat():
                 await self._core.attendance.seen(self._stream.caller)
                 await self._stream.answer(HeartbeatReceived())
+            case Leaving():
+                await self._core.attendance.leave(self._stream.caller)
+                self._stream.close()
             case Watch():
                 for user_id in event.users:
                     await self._watch(user_id)

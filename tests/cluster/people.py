@@ -168,7 +168,8 @@ class Person:
     async def read(self, peer: str) -> None:
         self.town.history.note(ReadCalled, node=self.name, peer=peer)
         with contextlib.suppress(*_AWAY):
-            await self.call("POST", f"/conversations/{peer}/read")
+            status, answer = await self.call("POST", f"/conversations/{peer}/read")
+            assert status in (200, 404, 500, 503), answer  # unknown yet, disk full, no manager to ask
 
     async def call(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
         async with self.session.request(method, f"{self._url}{path}", json=body, headers=self._headers) as answer:

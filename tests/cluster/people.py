@@ -57,6 +57,7 @@ class Person:
         self.up = asyncio.Event()
         self.cursor = 0
         self.count = 0
+        self.received = 0
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, socket_factory=host.socket),
             timeout=aiohttp.ClientTimeout(total=CALL_WITHIN),
@@ -217,6 +218,7 @@ class Person:
         match event:
             case api.MessageEvent(message=message):
                 self._note(Shown, message, id=message.id, text=message.text)
+                self.received += not message.mine
             case api.StateEvent(message=message):
                 self._note(Told, message, id=message.id, state=message.state)
             case api.ResetEvent():
@@ -317,13 +319,19 @@ class RealTown:
     def others(self, name: str) -> list[str]:
         return [other for other in self.people if other != name]
 
-    async def settle(self) -> None:
+    async def seen(self, name: str, messages: int) -> None:
+        """Waits until somebody was shown so many messages of others."""
+        async with asyncio.timeout(QUIET_WITHIN):
+            while self.people[name].received < messages:  # noqa: ASYNC110 - the stream that says so is its own
+                await asyncio.sleep(0.01)
+
+    async def settle(self, within: float = QUIET_WITHIN) -> None:
         """Waits until nothing waits anywhere and everybody has seen everything, then writes down what is kept.
 
         Raises:
             TimeoutError: it did not become quiet.
         """
-        async with asyncio.timeout(QUIET_WITHIN):
+        async with asyncio.timeout(within):
             while not await self._is_quiet():  # noqa: ASYNC110 - it is spread over several processes
                 await asyncio.sleep(0.2)
         await self.finish()

@@ -107,7 +107,7 @@ class Traffic:
         self.town = town
         self.enough = asyncio.Event()
         self._target: int | None = None
-        self._tried = 0
+        self.tried = 0
         self._pause = pause
         self._tasks = [
             asyncio.create_task(self._write(person, Random(f"{seed} {person.name} {writer}")))
@@ -134,8 +134,8 @@ class Traffic:
                 raise outcome
 
     def _count(self, more: int) -> None:
-        self._tried += more
-        if self._target is not None and self._tried >= self._target:
+        self.tried += more
+        if self._target is not None and self.tried >= self._target:
             self.enough.set()
 
     async def _write(self, person: Person, rng: Random) -> None:

@@ -268,12 +268,16 @@ class RealTown:
         fake_clocks: bool = False,
         small_disks: bool = False,
         relay: bool = False,
+        guests: Sequence[str] = (),
     ) -> None:
-        """``relay``: everybody gives the address of a host called :data:`RELAY` as theirs; see relay.py."""
+        """``relay``: everybody gives the address of a host called :data:`RELAY` as theirs; see relay.py.
+
+        ``guests`` are hosts without a node.
+        """
         self.root = root
         self.fake_clocks = fake_clocks
         self.relay = relay
-        self.network = Network("manager", *names, *((RELAY,) if relay else ()), seed=seed)
+        self.network = Network("manager", *names, *guests, *((RELAY,) if relay else ()), seed=seed)
         self.history = History(root / "history.jsonl")
         self.people = {name: Person(self, self.network[name], bug) for name in names}
         self.manager: RunningProcess | None = None

@@ -15,10 +15,11 @@ from uuid import uuid4
 
 import msgspec
 
-from telegraph.node import streams, talk
+from telegraph.node import database, streams, talk
 from telegraph.node.order import Place
 from telegraph.peer import credentials, tls
 from telegraph.protocol.frames import MessageFrame, Stored
+from telegraph.storage import schema
 
 Patch = Callable[[Any, str, Any], None]
 """As ``setattr``, or as pytest's ``monkeypatch.setattr``, which takes it back."""
@@ -73,6 +74,12 @@ BUGS: dict[str, tuple[Callable[[Patch], None], str]] = {
 NO_BUG = "no_bug"
 
 
+def store_in_the_clear(patch: Patch) -> None:
+    """Opens every database without its key."""
+    connect = schema.connect
+    patch(database, "connect", lambda path, _key=None: connect(path))
+
+
 def give_identity_away(patch: Patch, file: Path) -> None:
     """Writes what the node shows to others into a file, its private key included."""
     make = credentials.server_context
@@ -88,7 +95,9 @@ def give_identity_away(patch: Patch, file: Path) -> None:
 
 if __name__ == "__main__":
     bug = sys.argv.pop(1)
-    if bug != NO_BUG:
+    if bug == store_in_the_clear.__name__:
+        store_in_the_clear(setattr)
+    elif bug != NO_BUG:
         BUGS[bug][0](setattr)
     if "TELEGRAPH_TEST_IDENTITY" in os.environ:
         give_identity_away(setattr, Path(os.environ["TELEGRAPH_TEST_IDENTITY"]))

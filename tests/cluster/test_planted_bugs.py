@@ -17,7 +17,7 @@ from telegraph.testing.validators import check
 async def broken(running: RealTown) -> set[str]:
     """The promises that were broken, whether or not it ever becomes quiet: what is lost may be waited for for ever."""
     with contextlib.suppress(TimeoutError):
-        await running.settle(within=5)
+        await running.settle(within=3)
         return {violation.promise for violation in check(running.history.records)}
     await running.finish()
     return {violation.promise for violation in check(running.history.records)}

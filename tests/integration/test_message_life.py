@@ -47,6 +47,22 @@ def test_what_is_cancelled_while_bob_is_away_never_reaches_him_and_can_be_sent_a
     assert texts(org, "alice", "bob") == ["first", "kept", "regretted"]
 
 
+def test_what_was_written_is_found_within_a_second_also_after_a_crash(friends: RealTelegraph) -> None:
+    org = friends
+    org.ask("alice", "send", "bob", "the train leaves at eight")
+    org.eventually(lambda: bool(org.ask("alice", "search", "trai")), within=2)
+    org.ask("alice", "send", "bob", "another train")
+    org.nodes["alice"].kill()
+    org.start("alice")
+
+    org.eventually(lambda: len(org.ask("alice", "search", "TRAIN", "--with", "bob")) == 2)
+    assert [found["text"] for found in org.ask("alice", "search", "train")] == [
+        "another train",
+        "the train leaves at eight",
+    ]
+    assert org.ask("alice", "search", '"*', "OR", "text:") == []
+
+
 def test_a_message_with_a_time_limit_fails_when_bob_stays_away_also_after_a_crash(friends: RealTelegraph) -> None:
     org = friends
     org.ask("alice", "send", "bob", "lunch?", "--expires-in", "4")

@@ -179,6 +179,11 @@ class NodeApi:
         """Sends a message: it is on the node's disk when this returns."""
         return await self._call("POST", "/messages", api.Message, api.SendRequest(user, text, expires_in=expires_in))
 
+    async def search(self, query: str, user: str | None = None) -> list[api.Message]:
+        """The newest messages with every word of the query, the newest first."""
+        asked = {"query": query} | ({"user": user} if user else {})
+        return (await self._call("GET", "/search", api.Found, query=asked)).messages
+
     async def cancel(self, message: str) -> api.Message:
         """Gives up a message that waits."""
         return await self._call("POST", f"/messages/{_message(message)}/cancel", api.Message)

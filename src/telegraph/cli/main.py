@@ -28,6 +28,7 @@ _COMMANDS = {
     "inbox": "telegraph.cli.messages:inbox",
     "history": "telegraph.cli.messages:history",
     "read": "telegraph.cli.messages:read",
+    "search": "telegraph.cli.messages:search",
     "cancel": "telegraph.cli.messages:cancel",
     "retry": "telegraph.cli.messages:retry",
     "chat": "telegraph.cli.chat:chat",

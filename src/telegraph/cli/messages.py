@@ -5,7 +5,7 @@ import sys
 import click
 
 from telegraph.cli.options import Caller, client_options
-from telegraph.cli.render import TICKS, count, messages_text, tick_of, visible
+from telegraph.cli.render import TICKS, count, found_text, messages_text, tick_of, visible
 from telegraph.errors import BadInput
 
 
@@ -122,3 +122,22 @@ def retry(caller: Caller, message: str) -> None:
     """  # noqa: D301 - click's \b keeps the lines apart
     answer = caller.ask(lambda node: node.retry(message))
     caller.show(answer, lambda: f"{tick_of(answer)} {answer.state}, to {visible(answer.recipient)}")
+
+
+@click.command()
+@click.argument("words", nargs=-1, required=True)
+@click.option("--with", "user", metavar="USER", help="Only in the conversation with USER.")
+@client_options
+def search(caller: Caller, words: tuple[str, ...], user: str | None) -> None:
+    """Show the newest 50 messages that have all WORDS, oldest first. The last word may be the beginning of one.
+
+    Upper and lower case and accents do not matter, and no character has a special meaning. With --format json the
+    newest is first, and each says whose it is.
+
+    \b
+    Examples:
+      telegraph search train ticket --data alice
+      telegraph search rendez --with bob --data alice --format json
+    """  # noqa: D301 - click's \b keeps the lines apart
+    found = caller.ask(lambda node: node.search(" ".join(words), user))
+    caller.show(found, lambda: found_text(list(reversed(found)), None, "Nothing found."))

@@ -182,6 +182,15 @@ def messages_text(messages: Sequence[Message], zone: tzinfo | None, empty: str, 
     return "\n".join(lines)
 
 
+def found_text(messages: Sequence[Message], zone: tzinfo | None, empty: str) -> str:
+    """Messages of several conversations, each under the other person's name and the moment; ``empty`` if none."""
+    lines: list[str] = []
+    for message in messages:
+        other = visible(message.recipient if message.mine else message.sender)
+        lines += [f"— {other}, {moment(message.timestamp, zone)} —", *message_lines(message, zone)]
+    return "\n".join(lines) or empty
+
+
 def presence(status: str, last_seen: str | None, zone: tzinfo | None) -> str:
     """``online``, or when somebody was last seen."""
     if status == "online":

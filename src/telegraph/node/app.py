@@ -146,6 +146,18 @@ class Node(Entering):
             row = history.find(self.database.reader, contact.id, self._find_message(contact, before))
         return history.page(self.database.reader, contact.id, self._me, before=row, limit=limit)
 
+    async def search(self, query: str, user: str | None = None) -> list[Message]:
+        """The newest 50 messages with every word of a query, newest first; the last word may be a beginning.
+
+        Case and accents do not matter. ``user``: only in the conversation with them. The newest second may be missing.
+
+        Raises:
+            UnknownUser, ManagerAway: as :meth:`contact`.
+        """
+        contact = await self.contact(user) if user is not None else None
+        self.database  # noqa: B018 - raises if the store is locked
+        return await self._search.find(query, self._me, contact=contact.id if contact else None)
+
     def inbox(self) -> list[Message]:
         """Every unread message, in the order of arrival; marks nothing."""
         return history.unread(self.database.reader, self._me)

@@ -51,6 +51,11 @@ class Broker:
         self._changed.set()
         self._changed = asyncio.Event()
 
+    @property
+    def news(self) -> asyncio.Event:
+        """Set as soon as something happens after this call."""
+        return self._changed
+
     def publish(self, event: Passing) -> None:
         """Something that is only true now happened."""
         self._passing.append(event)

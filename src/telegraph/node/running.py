@@ -30,6 +30,7 @@ from telegraph.node.own_address import last_address
 from telegraph.node.own_place import OwnPlace
 from telegraph.node.peer_port import PeerPort
 from telegraph.node.peers import Peers
+from telegraph.node.search import Search
 from telegraph.node.settings import NodeSettings, settings_of
 from telegraph.node.store import Store
 from telegraph.node.trust import Ask
@@ -174,6 +175,10 @@ class Running:
             if not orderly:
                 checking = asyncio.create_task(self._check())
                 opened.callback(checking.cancel)
+            self._search = Search(self.database, self._broker)
+            opened.push_async_callback(self._search.close)
+            indexing = asyncio.create_task(supervise("search_index", self._search.run))
+            opened.callback(indexing.cancel)
             self._expiring = Expiring(self.database, self._messages_changed)
             expiring = asyncio.create_task(supervise("expiring", self._expiring.run))
             opened.callback(expiring.cancel)

@@ -204,6 +204,12 @@ class Inbox(msgspec.Struct):
     messages: list[Message]
 
 
+class Found(msgspec.Struct):
+    """``GET /api/v1/search``: the newest messages that match, the newest first."""
+
+    messages: list[Message]
+
+
 class Ok(msgspec.Struct):
     """An answer that carries nothing but a sentence."""
 

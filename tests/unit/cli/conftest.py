@@ -126,6 +126,7 @@ class FakeNode:
                 web.get(prefix + "/conversations", self._conversations),
                 web.get(prefix + "/conversations/{user}/messages", self._page),
                 web.get(prefix + "/inbox", self._inbox),
+                web.get(prefix + "/search", self._search),
                 web.post(prefix + "/messages", self._send),
                 web.post(prefix + "/messages/{message}/cancel", self._cancel),
                 web.post(prefix + "/messages/{message}/retry", self._retry),
@@ -234,6 +235,11 @@ class FakeNode:
         if self.answers_on_send != "pending":
             await self._advance(message.id, self.answers_on_send)
         return _answer(message, 201)
+
+    async def _search(self, request: web.Request) -> web.Response:
+        user = request.query.get("user")
+        messages = self._with(self._known(user)) if user else self.messages
+        return _answer(api.Found([found for found in reversed(messages) if request.query["query"] in found.text]))
 
     async def _cancel(self, request: web.Request) -> web.Response:
         return await self._change(request, ("pending", "failed", "cancelled"), "cancelled")

@@ -30,6 +30,7 @@ CLIENT_COMMANDS = [
     "inbox",
     "history",
     "read",
+    "search",
     "cancel",
     "retry",
     "chat",
@@ -242,6 +243,22 @@ def test_history_has_every_field_of_a_message(cli: "Cli", node: "FakeNode") -> N
     assert {"id", "from", "to", "text", "state", "timestamp", "status", "read"} <= set(message)
     assert "you  hi  ✓✓" in cli("history", "bob").out
     assert cli("history", "carol").out == "No messages with carol yet.\n"
+
+
+def test_searching_shows_whose_conversation_each_message_is_of(cli: "Cli", node: "FakeNode") -> None:
+    node.receive("bob", "the train at eight")
+    node.wrote("carol", "no train today")
+    node.receive("bob", "nothing")
+
+    assert [message["text"] for message in cli("search", "train", "--format", "json").json()] == [
+        "no train today",
+        "the train at eight",
+    ]
+    shown = cli("search", "train").out.split("\n")
+    assert [line.split(",")[0] for line in shown if line.startswith("—")] == ["— bob", "— carol"]
+    assert "no train" not in cli("search", "train", "--with", "bob").out
+    assert cli("search", "no", "such words & more").out == "Nothing found.\n"
+    assert cli("search", "x", "--with", "nobody").code == 4
 
 
 def test_a_message_can_be_given_up_and_sent_after_all(cli: "Cli", node: "FakeNode") -> None:

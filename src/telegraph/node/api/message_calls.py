@@ -1,15 +1,29 @@
 """The calls of the local API about single messages and whole conversations, beside writing and reading."""
 
-from litestar import post
-from litestar.di import NamedDependency
-from litestar.params import FromPath
+from typing import Annotated
 
-from telegraph.errors import ForeignOrigin, NotLoggedIn, UnknownMessage, WrongApiToken, WrongState
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+
+from telegraph.errors import (
+    BadInput,
+    ForeignOrigin,
+    IllegalQuery,
+    ManagerAway,
+    NotLoggedIn,
+    UnknownMessage,
+    UnknownUser,
+    WrongApiToken,
+    WrongState,
+)
 from telegraph.node.app import Node
 from telegraph.node.model import as_api_message
 from telegraph.protocol import node_api as api
 from telegraph.rest.errors import answers
 
+Words = Annotated[str, QueryParameter(name="query", max_length=256, description="words to look for")]
+Somebody = Annotated[str | None, QueryParameter(max_length=256, description="only in the conversation with them")]
 _MEMBER = (NotLoggedIn, WrongApiToken, ForeignOrigin)
 
 
@@ -25,4 +39,10 @@ async def retry(node: NamedDependency[Node], message: FromPath[str]) -> api.Mess
     return as_api_message(await node.retry(message))
 
 
-CALLS = (cancel, retry)
+@get("/search", responses=answers(IllegalQuery, UnknownUser, ManagerAway, BadInput, *_MEMBER))
+async def search(node: NamedDependency[Node], wanted: Words, user: Somebody = None) -> api.Found:
+    """The newest 50 messages with every word of the query, newest first; the last word may be a beginning."""
+    return api.Found([as_api_message(message) for message in await node.search(wanted, user)])
+
+
+CALLS = (cancel, retry, search)

@@ -35,6 +35,7 @@ DESCRIPTION: Final = Description(
         node_api.Conversations,
         node_api.MessagesPage,
         node_api.Inbox,
+        node_api.Found,
         node_api.SendRequest,
         node_api.ReadMarked,
         node_api.Ok,

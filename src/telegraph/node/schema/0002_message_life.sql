@@ -69,3 +69,19 @@ CREATE TABLE past_devices (
     key BLOB NOT NULL,
     PRIMARY KEY (contact, stream)
 ) STRICT, WITHOUT ROWID;
+
+-- The words of all messages up to search_position, by the message's row (node/search.py). The conversation is a word too,
+-- so that searching a small one among a million messages is quick.
+CREATE VIEW searchable AS SELECT id, text, 'c' || contact AS conversation FROM messages;
+
+CREATE VIRTUAL TABLE found USING fts5 (
+    text,
+    conversation,
+    content = 'searchable',
+    content_rowid = 'id',
+    tokenize = 'unicode61 remove_diacritics 2'
+);
+
+CREATE TABLE search_position (upto INTEGER NOT NULL) STRICT;
+
+INSERT INTO search_position VALUES (0);

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from telegraph.cli.client import NodeApi, private
-from telegraph.cli.options import DEFAULT_DATA, Caller, client_options, say
+from telegraph.cli.options import Caller, client_options, data_option, say
 from telegraph.errors import BackupUnreadable
 from telegraph.protocol.node_api import Conversation, Message
 
@@ -33,15 +33,7 @@ def backup(caller: Caller, file: Path) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=lambda: Path(DEFAULT_DATA).expanduser(),
-    envvar="TELEGRAPH_DATA",
-    show_envvar=True,
-    show_default=DEFAULT_DATA,
-    help="Where to; no node may run there, and nobody may have an account there.",
-)
+@data_option("Where to; no node may run there, and nobody may have an account there.")
 def restore(file: Path, data: Path) -> None:
     """Bring back a copy that "telegraph backup" wrote, into an empty data directory.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from telegraph.cli.options import DEFAULT_DATA
+from telegraph.cli.options import data_option
 from telegraph.cli.running import run_until_stopped
 
 if TYPE_CHECKING:
@@ -28,14 +28,7 @@ def ask_to_trust(url: str, fingerprint: str) -> bool:
 
 
 @node.command()
-@click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=lambda: Path(DEFAULT_DATA).expanduser(),
-    envvar="TELEGRAPH_DATA",
-    show_default=DEFAULT_DATA,
-    help="Directory of account, keys and messages.",
-)
+@data_option("Directory of account, keys and messages.")
 @click.option("--manager", "managers", multiple=True, metavar="URL", help="An identity manager; may be repeated.")
 @click.option("--invite", metavar="LINK", help="A telegraph:// link: names managers and the CA.")
 @click.option(

@@ -47,18 +47,23 @@ class Caller(msgspec.Struct, frozen=True):
         say(to_json(value) if self.format == "json" else pretty())
 
 
-def client_options(command: Callable[Concatenate[Caller, P], T]) -> Callable[..., T]:
-    """Gives a command ``--data`` and ``--format``, and a :class:`Caller` made of them as first argument."""
-
-    @click.option(
+def data_option(help_text: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """``--data``: a node's data directory."""
+    return click.option(
         "--data",
         type=click.Path(file_okay=False, path_type=Path),
         default=lambda: Path(DEFAULT_DATA).expanduser(),
         envvar="TELEGRAPH_DATA",
         show_envvar=True,
         show_default=DEFAULT_DATA,
-        help="Data directory of the running node.",
+        help=help_text,
     )
+
+
+def client_options(command: Callable[Concatenate[Caller, P], T]) -> Callable[..., T]:
+    """Gives a command ``--data`` and ``--format``, and a :class:`Caller` made of them as first argument."""
+
+    @data_option("Data directory of the running node.")
     @click.option(
         "--format",
         "form",

@@ -56,6 +56,9 @@ class Disk:
             self._committing = asyncio.create_task(self._commit_all())
         return await future
 
+    def run_later(self, work: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
+        return asyncio.ensure_future(self.run(work))
+
     async def close(self) -> None:
         """Nothing to close: the disk stays."""
 

@@ -6,6 +6,7 @@ import logging
 import os
 import resource
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -23,6 +24,7 @@ def run_until_stopped(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None
     """
     configure_logging()
     allow_many_connections()
+    hand_over_quickly()
     uvloop.run(_run(serve))
 
 
@@ -34,6 +36,15 @@ def allow_many_connections() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # then it stays as it was
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def hand_over_quickly() -> None:
+    """Lets a thread that computes hand over after half a millisecond, instead of five, when another wants to go on.
+
+    The thread that writes to the database needs Python only for moments between two statements, and each time it would
+    wait so long for an event loop that is busy.
+    """
+    sys.setswitchinterval(0.0005)
 
 
 async def _run(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:

@@ -1,17 +1,18 @@
 """The node: one person's daemon, and the Python API that bots, the page and the command line are built on."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from telegraph.errors import BadInput, IllegalText, NotLoggedIn, UnknownMessage
 from telegraph.node import acts, history, streams
 from telegraph.node.contacts import possible_name
 from telegraph.node.entering import Entering
 from telegraph.node.expiry import MAX_SECONDS, MIN_SECONDS
-from telegraph.node.model import Contact, Event, Message, id_bytes
+from telegraph.node.model import Contact, Event, Message, as_time, id_bytes, id_text
 from telegraph.protocol.frames import MAX_TEXT_BYTES
 from telegraph.protocol.manager_api import User
 from telegraph.protocol.names import name_key
+from telegraph.protocol.node_api import MessageState
 from telegraph.storage.engine import sqlite3
 
 
@@ -47,11 +48,12 @@ class Node(Entering):
             UnknownUser: there is none of this name.
             ManagerAway: not known here, and the directory cannot be asked.
         """
-        if name_key(user) == name_key(self._me):
-            raise BadInput(detail="you cannot write to yourself yet")
+        me = self._me
         known = self._contacts.named(user)
         if known is not None:
             return known
+        if name_key(user) == name_key(me):
+            raise BadInput(detail="you cannot write to yourself yet")
         return await self._learn(await self._member.find_user(possible_name(user)))
 
     async def send(
@@ -67,26 +69,61 @@ class Node(Entering):
             UnknownUser, ManagerAway: as :meth:`contact`.
             UnknownMessage: ``reply_to`` is no message of this conversation.
         """
-        if not text or len(text.encode("utf-8", "surrogatepass")) > MAX_TEXT_BYTES or not _encodable(text):
+        if not _fits(text):
             raise IllegalText
         if expires_in is not None and not MIN_SECONDS <= expires_in <= MAX_SECONDS:
             raise BadInput(detail="a message may be given between a second and 366 days")
         contact = await self.contact(user)
-        self._member.require()  # before anything is stored: an error must mean that nothing is sent
+        account = self._member.require()  # before anything is stored: an error must mean that nothing is sent
         answered = self._find_message(contact, reply_to) if reply_to is not None else None
-        now = time.time_ns() // 1000
+        draft = streams.Draft(contact.id, text, time.time_ns() // 1000, reply_to=answered)
+        if expires_in is not None:
+            return await self._send_for_a_while(draft, expires_in)
+        stored = await self.database.write_together(self._append, draft)
+        self._broker.wake()
+        if self._peers is not None:
+            self._peers.offer(contact.id, streams.as_frame(draft, stored, account.user_id, contact.user_id))
+        return Message(
+            id=id_text(stored.uuid),
+            sender=account.username,
+            recipient=contact.username,
+            text=text,
+            state="pending",
+            sent_at=as_time(draft.now_us),
+            mine=True,
+            reply_to=reply_to,
+            conversation=contact.user_id,
+            device=self._key.public,
+            seq=stored.seq,
+        )
 
+    def _append(self, connection: sqlite3.Connection, drafts: Sequence[streams.Draft]) -> Sequence[streams.Appended]:
+        return streams.append_all(connection, drafts, self._rng)
+
+    async def _send_for_a_while(self, draft: streams.Draft, seconds: float) -> Message:
         def job(connection: sqlite3.Connection) -> int:
-            row = streams.append(connection, contact.id, text, now, self._rng, reply_to=answered)
-            if expires_in is not None:
-                self._expiring.give(connection, row, expires_in)
-            return row
+            (stored,) = streams.append_all(connection, [draft], self._rng)
+            self._expiring.give(connection, stored.row, seconds)
+            return stored.row
 
         row = await self.database.write(job)
-        if expires_in is not None:
-            self._expiring.changed()
-        self._messages_changed(contact.id)
+        self._expiring.changed()
+        self._messages_changed(draft.contact)
         return history.message(self.database.reader, row, self._me)
+
+    async def delivered(self, message: Message) -> None:
+        """Waits until a message of ours is on the recipient's disk, or is given up."""
+        contact = await self.contact(message.recipient)
+        state, seq = message.state, message.seq
+        if not self._deliveries.heard_of(contact.id):
+            state, seq = self._state(contact, message.id)
+        while state == "pending" and not await self._deliveries.wait(contact.id, seq or 0):
+            state, seq = self._state(contact, message.id)
+
+    def _state(self, contact: Contact, message_id: str) -> tuple[MessageState, int | None]:
+        row = history.find(self.database.reader, contact.id, self._find_message(contact, message_id)) or 0
+        found = history.message(self.database.reader, row, self._me)
+        return found.state, found.seq
 
     async def cancel(self, message_id: str) -> Message:
         """Gives up a message that waits. If it turns out that the other has it already, an event says so.
@@ -198,6 +235,9 @@ class Node(Entering):
         return self.username or ""
 
 
-def _encodable(text: str) -> bool:
-    """Whether a text is valid Unicode: JSON can carry halves of characters, which no disk or screen can."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+def _fits(text: str) -> bool:
+    """Whether a text can be sent: not empty or too long, and valid Unicode (JSON can carry halves of characters)."""
+    try:
+        return 0 < len(text.encode()) <= MAX_TEXT_BYTES
+    except UnicodeEncodeError:
+        return False

@@ -23,11 +23,15 @@ class ContactBook:
         self._by_id: dict[int, Contact] = {}
         self._by_user: dict[str, Contact] = {}
         self._by_name: dict[str, Contact] = {}
+        self._by_spelling: dict[str, Contact] = {}
         for contact in _load(database.reader):
             self._remember(contact)
 
     def named(self, username: str) -> Contact | None:
         """The contact of this name, however it is spelt."""
+        exactly = self._by_spelling.get(username)
+        if exactly is not None:
+            return exactly
         return self._by_name.get(name_key(username))
 
     def of_user(self, user_id: str) -> Contact | None:
@@ -57,9 +61,11 @@ class ContactBook:
         before = self._by_id.get(contact.id)
         if before is not None:
             self._by_name.pop(name_key(before.username), None)
+            self._by_spelling.pop(before.username, None)
         self._by_id[contact.id] = contact
         self._by_user[contact.user_id] = contact
         self._by_name[name_key(contact.username)] = contact
+        self._by_spelling[contact.username] = contact
 
 
 def _load(connection: sqlite3.Connection, where: str = "", *values: object) -> list[Contact]:

@@ -5,7 +5,9 @@ Each contact has a courier of its own, so that one who is away delays nobody els
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Iterable
+from itertools import islice
 from typing import Protocol
 
 import structlog
@@ -24,8 +26,10 @@ log = structlog.get_logger(__name__)
 WINDOW = 512
 """Messages in flight at most."""
 
-_AT_ONCE = 64
-_BYTES_AT_ONCE = 512 * 1024
+_AT_ONCE = 256
+_FRESH = 1024
+"""Messages that were just stored and are kept in memory until they are sent, at most."""
+
 _ACKNOWLEDGED_WITHIN = 30.0
 """Seconds without progress after which a link that seems alive is given up: its far end has lost its way."""
 
@@ -66,9 +70,31 @@ class Courier:
         self._dialling: asyncio.Task[OpenLink] | None = None
         self._dialled: Contact | None = None
         self._visit = False
+        self._carrying: OpenLink | None = None
+        self._fresh: deque[MessageFrame] = deque()
+        self._unread = True
+        self._due = 0
 
     def wake(self) -> None:
-        """There may be something to do."""
+        """There may be something to do: what, has to be read."""
+        self._unread = True
+        self._fresh.clear()
+        self._wake.set()
+
+    def nudge(self) -> None:
+        """An acknowledgement has made room."""
+        self._wake.set()
+
+    def offer(self, frame: MessageFrame) -> None:
+        """A message was just stored: while a link is open it is kept here, so that it need not be read."""
+        link, fresh = self._carrying, self._fresh
+        if link is not None and link.closed.is_set():
+            link = None
+        last = fresh[-1].seq if fresh else link.sent if link is not None else 0
+        if link is not None and len(fresh) < _FRESH and (frame.seq == last + 1 or (self._unread and not fresh)):
+            fresh.append(frame)
+        else:
+            self.wake()
         self._wake.set()
 
     def visit(self) -> None:
@@ -88,19 +114,23 @@ class Courier:
 
     async def run(self) -> None:
         """Works until cancelled."""
-        self._wake.set()  # begun anew after a mistake, nothing else may ever say that something waits
+        self._carrying = None
+        self.wake()  # begun anew after a mistake, nothing else may ever say that something waits
         try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                if self._has_work():
+                if self._fresh or self._has_work():
                     await self._work()
         finally:
             await self._give_up_dialling()
 
     def _has_work(self) -> bool:
+        """Whether something waits; the disk is asked only if something may have changed there since it was last."""
         if self._visit:
             return True
+        if not self._unread:
+            return False
         reader = self._road.database.reader
         waiting = reader.execute("SELECT 1 FROM outbox WHERE contact = ? LIMIT 1", (self._id,)).fetchone()
         return waiting is not None or streams.receipt_due(reader, self._id) > 0 or voids.any_due(reader, self._id)
@@ -120,12 +150,13 @@ class Courier:
             await self._carry(link)
             self._backoff.reset()
         except (LinkClosed, TimeoutError):
+            self._carrying, self._unread = None, True
             await link.close()
             if link.acknowledged > before:
                 self._backoff.reset()
             if self._road.links.of(self._id) is None:  # else another link took the place of this one
                 await self._rest()
-        if self._has_work():
+        if self._fresh or self._has_work():
             self._wake.set()
 
     async def _rest(self) -> None:
@@ -192,72 +223,84 @@ class Courier:
 
     async def _carry(self, link: OpenLink) -> None:
         """Sends until nothing waits and nothing is in flight."""
+        if self._carrying is not link:
+            self._carrying, self._unread = link, True
+            self._fresh.clear()
+        looked = self._unread
         while True:
             self._wake.clear()
             if link.closed.is_set() or link.refused:
                 raise LinkClosed
+            looked = looked or self._unread
             frames = self._next(link)
             if frames:
                 await link.link.send(encode_frames(frames))
-                continue
-            if not link.in_flight and not link.asked and not self._receipt(link):
-                if self._left_behind(link):
-                    raise LinkClosed
+            elif link.in_flight or link.asked or link.marking or (self._due and link.receipt):
+                async with asyncio.timeout(_ACKNOWLEDGED_WITHIN):
+                    await self._wake.wait()
+            elif looked and self._left_behind(link):
+                raise LinkClosed
+            else:
                 return
-            await _first_of(self._wake.wait, link.closed.wait)
 
     def _next(self, link: OpenLink) -> list[Frame]:
-        room = min(WINDOW - max(link.in_flight, len(link.asked)), _AT_ONCE)
         frames: list[Frame] = []
+        look = self._unread
+        room = min(WINDOW - max(link.in_flight, len(link.asked)), _AT_ONCE)
         if room > 0:
             frames += self._numbered(link, room)
-        due = streams.receipt_due(self._road.database.reader, self._id)
-        if due > link.receipt:
-            link.receipt = due
-            frames.append(Read(due))
+        if look:
+            self._due = streams.receipt_due(self._road.database.reader, self._id)
+            if self._due > link.receipt:
+                link.receipt = self._due
+                frames.append(Read(self._due))
         return frames
 
     def _numbered(self, link: OpenLink, room: int) -> list[Numbered]:
-        """What comes next, by number: messages, and numbers given up in place of theirs."""
+        """What comes next, by number: messages, and numbers given up in place of theirs.
+
+        What was just stored is in memory. Before that, whatever happened, the disk tells.
+        """
+        fresh = self._fresh
+        while fresh and fresh[0].seq <= link.sent:
+            fresh.popleft()
+        if fresh and fresh[0].seq == link.sent + 1:
+            chosen = self._fitting(islice(fresh, room))
+            self._unread = False
+        elif self._unread:
+            chosen = self._read(link, room)
+            self._unread = bool(chosen)  # there may be more
+        else:
+            chosen = []
+        if chosen:
+            link.sent = max(link.sent, chosen[-1].seq)
+        return chosen
+
+    def _read(self, link: OpenLink, room: int) -> list[Numbered]:
         contact = self._road.contact(self._id)
         reader = self._road.database.reader
         messages = streams.pending(reader, self._id, self._road.user_id, contact.user_id, after=link.sent, limit=room)
         skips = voids.due(reader, self._id, after=link.sent, asked=link.asked, limit=room)
+        chosen = self._fitting(voids.merged(messages, skips, room))
+        link.asked.update(frame.seq for frame in chosen if isinstance(frame, Skip))
+        return chosen
+
+    @staticmethod
+    def _fitting(frames: Iterable[Numbered]) -> list[Numbered]:
+        """As many as fit into one message of the link, one at least."""
         chosen: list[Numbered] = []
         size = 0
-        for frame in voids.merged(messages, skips, room):
-            size += len(frame.text) * 4 if isinstance(frame, MessageFrame) else 0
-            if chosen and size > _BYTES_AT_ONCE:
+        for frame in frames:
+            size += streams.wire_bytes(frame.text) if isinstance(frame, MessageFrame) else 0
+            if chosen and size > streams.BYTES_AT_ONCE:
                 break
             chosen.append(frame)
-        link.asked.update(frame.seq for frame in chosen if isinstance(frame, Skip))
-        if chosen:
-            link.sent = max(link.sent, chosen[-1].seq)
         return chosen
 
     def _left_behind(self, link: OpenLink) -> bool:
         """Whether something waits that this link takes for delivered: the numbers are another device's by now."""
         first = streams.first_waiting(self._road.database.reader, self._id)
         return first is not None and first <= link.sent
-
-    def _receipt(self, link: OpenLink) -> bool:
-        return streams.receipt_due(self._road.database.reader, self._id) > 0 and link.receipt > 0
-
-
-async def _first_of(*waits: Callable[[], Awaitable[object]]) -> None:
-    """Returns when the first of several events happened.
-
-    Raises:
-        TimeoutError: none did for long.
-    """
-    tasks = [asyncio.ensure_future(wait()) for wait in waits]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED, timeout=_ACKNOWLEDGED_WITHIN)
-    finally:
-        for task in tasks:
-            task.cancel()
-    if not done:
-        raise TimeoutError
 
 
 async def _either(task: "asyncio.Task[OpenLink]", event: asyncio.Event) -> None:

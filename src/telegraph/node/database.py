@@ -3,7 +3,8 @@
 Encrypted at rest: every connection is opened here, with the key that the store's vault keeps.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,18 +13,23 @@ from telegraph.storage.schema import Connect, connect, migrate
 from telegraph.storage.writer import Writer
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 FILE = "store.sqlite3"
 
 
 class Database:
-    """Reads see every write that was acknowledged before. Reads run on the calling thread, so they must be short."""
+    """Reads see every write that was acknowledged before. Reads run on the calling thread, so they must be short.
+
+    All on one event loop.
+    """
 
     def __init__(self, reader: sqlite3.Connection, writer: Writer, connect: Connect | None = None) -> None:
         """``connect`` opens a connection more, for work in another thread; without it there is no such work."""
         self._connect = connect
         self._reader = reader
         self._writer = writer
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @classmethod
     def open(cls, directory: Path, key: bytes) -> "Database":
@@ -49,6 +55,22 @@ class Database:
     async def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Runs a job in the writer's thread; its result is given once it is durable."""
         return await self._writer.run(job)
+
+    def write_together(
+        self, work: Callable[[sqlite3.Connection, Sequence[Item]], Sequence[T]], item: Item
+    ) -> "asyncio.Future[T]":
+        """As :meth:`write`, for what is done for many at once: :meth:`telegraph.storage.writer.Writer.run_together`."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._writer.run_together(work, item, self._loop)
+
+    def write_later(self, job: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
+        """As :meth:`write`, but it need not be soon: rides with the next commit, or has its own within milliseconds."""
+        return self._writer.run_later(job)
+
+    def count_under_way(self, count: Callable[[], int]) -> None:
+        """``count`` tells how many messages are sent and not acknowledged; half of all goes into one commit."""
+        self._writer.under_way = count
 
     def read(self, query: str, *values: object) -> list[tuple[object, ...]]:
         """All rows of a short query."""

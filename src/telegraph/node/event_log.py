@@ -1,12 +1,13 @@
 """The log of what happened to messages, so that a page or bot that was away misses nothing.
 
-Rows are written in the transaction that makes them true. A cursor is the number of a row; a stream that resumes
-after a cursor gets everything behind it, each message in its present state.
+Rows are written in the transaction that makes them true. A stream that resumes after a cursor gets everything behind
+it, each message in its present state. A row may tell of many messages: of new ones that are neighbours in their table,
+each of which has a cursor of its own, up to that of the row; or of a range of numbers that have another state.
 """
 
-from typing import Literal
+from typing import Any
 
-from telegraph.node.history import SELECT_MESSAGE, as_message
+from telegraph.node.history import SELECT_MESSAGE, SELECT_MESSAGE_WITH_ROW, as_message
 from telegraph.node.model import Event, Message, MessageReceived, MessageSent, StateChanged
 from telegraph.storage.engine import sqlite3
 
@@ -19,7 +20,16 @@ LoggedEvent = tuple[int, Event]
 
 def log_message(connection: sqlite3.Connection, contact: int, message: int) -> None:
     """A message is new here."""
-    connection.execute("INSERT INTO events (kind, contact, message) VALUES ('message', ?, ?)", (contact, message))
+    log_messages(connection, contact, message, message)
+
+
+def log_messages(connection: sqlite3.Connection, contact: int, first: int, last: int) -> None:
+    """The messages of rows ``first`` to ``last`` are new here."""
+    connection.executemany(
+        "INSERT INTO events (cursor, kind, contact, message, last)"
+        " VALUES ((SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'events') + ?, 'message', ?, ?, ?)",
+        [(len(rows), contact, rows[0], rows[-1]) for rows in _pieces(first, last)],
+    )
 
 
 def log_states(connection: sqlite3.Connection, contact: int, stream: int, first: int, last: int, *, mine: bool) -> None:
@@ -29,8 +39,12 @@ def log_states(connection: sqlite3.Connection, contact: int, stream: int, first:
     """
     connection.executemany(
         "INSERT INTO events (kind, contact, mine, stream, first, last) VALUES ('state', ?, ?, ?, ?, ?)",
-        [(contact, mine, stream, start, min(start + _BATCH - 1, last)) for start in range(first, last + 1, _BATCH)],
+        [(contact, mine, stream, numbers[0], numbers[-1]) for numbers in _pieces(first, last)],
     )
+
+
+def _pieces(first: int, last: int) -> list[range]:
+    return [range(start, min(start + _BATCH, last + 1)) for start in range(first, last + 1, _BATCH)]
 
 
 def log_state(connection: sqlite3.Connection, contact: int, message: int) -> None:
@@ -67,24 +81,36 @@ def since(connection: sqlite3.Connection, cursor: int, me: str) -> list[LoggedEv
         (cursor,),
     ).fetchall()
     events: list[LoggedEvent] = []
-    for number, kind, contact, message, mine, stream, first, last in rows:
-        if message is not None:
-            found = connection.execute(f"{SELECT_MESSAGE} WHERE m.id = ?", (message,))
+    for number, kind, *what in rows:
+        if kind == "message":
+            events += _new(connection, cursor, number, what, me)
         else:
-            found = connection.execute(
-                f"{SELECT_MESSAGE} WHERE m.contact = ? AND m.mine = ? AND m.stream = ?"
-                " AND m.seq BETWEEN ? AND ? ORDER BY m.seq",
-                (contact, mine, stream, first, last),
-            )
-        shown = [_event(kind, as_message(row, me)) for row in found]
-        events += [(number - 1, event) for event in shown[:-1]]
-        events += [(number, event) for event in shown[-1:]]
+            shown = [StateChanged(as_message(row, me)) for row in _changed(connection, what)]
+            events += [(number - 1, event) for event in shown[:-1]]
+            events += [(number, event) for event in shown[-1:]]
         if len(events) >= _BATCH:
             break
     return events if events or not rows else since(connection, rows[-1][0], me)
 
 
-def _event(kind: Literal["message", "state"], message: Message) -> Event:
-    if kind == "state":
-        return StateChanged(message)
+def _new(connection: sqlite3.Connection, after: int, number: int, what: list[Any], me: str) -> list[LoggedEvent]:
+    """The new messages of the row ``number`` that lie behind the cursor ``after``."""
+    _, first, *_, last = what
+    last = last or first  # rows of earlier releases tell of one message
+    found = connection.execute(
+        SELECT_MESSAGE_WITH_ROW + " WHERE m.id BETWEEN ? AND ? ORDER BY m.id",
+        (max(first, last - (number - after) + 1), last),
+    )
+    return [(number - last + row, _arrived(as_message(shown, me))) for row, *shown in found]
+
+
+def _changed(connection: sqlite3.Connection, what: list[Any]) -> sqlite3.Cursor:
+    contact, message, *numbers = what
+    if message is not None:
+        return connection.execute(f"{SELECT_MESSAGE} WHERE m.id = ?", (message,))
+    where = "m.contact = ? AND m.mine = ? AND m.stream = ? AND m.seq BETWEEN ? AND ?"
+    return connection.execute(f"{SELECT_MESSAGE} WHERE {where} ORDER BY m.seq", (contact, *numbers))
+
+
+def _arrived(message: Message) -> Event:
     return MessageSent(message) if message.mine else MessageReceived(message)

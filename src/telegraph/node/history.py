@@ -1,5 +1,6 @@
 """Reading conversations: messages in order, pages, unread ones, the overview."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from telegraph.node.model import Message, as_time, id_text
@@ -17,9 +18,11 @@ _DEVICE: Final = """CASE WHEN m.mine = 1 THEN (SELECT value FROM settings WHERE 
        ELSE (SELECT key FROM past_devices p WHERE p.contact = m.contact AND p.stream = m.stream) END"""
 
 SELECT_MESSAGE: Final = f"""
-SELECT m.uuid, m.mine, c.username, m.text, m.sent_at, m.kind, m.reply_to, m.late, m.reason, {_STATE},
+SELECT m.uuid, m.mine, c.username, m.text, m.sent_at, m.kind, m.reply_to, m.late, m.seq, m.reason, {_STATE},
        c.user_id, {_DEVICE}
 FROM messages m JOIN contacts c ON c.id = m.contact"""
+
+SELECT_MESSAGE_WITH_ROW: Final = SELECT_MESSAGE.replace("SELECT ", "SELECT m.id, ", 1)
 
 _UNREAD: Final = """
 SELECT m.id FROM contacts c JOIN messages m
@@ -27,9 +30,9 @@ SELECT m.id FROM contacts c JOIN messages m
 UNION ALL SELECT id FROM messages WHERE seq IS NULL AND settled = 'delivered'"""
 
 
-def as_message(row: tuple[Any, ...], me: str) -> Message:
+def as_message(row: Sequence[Any], me: str) -> Message:
     """A message out of a row of :data:`SELECT_MESSAGE`; ``me`` is the own user name."""
-    uuid, mine, other, text, sent_at, kind, reply_to, late, reason, state, conversation, device = row
+    uuid, mine, other, text, sent_at, kind, reply_to, late, seq, reason, state, conversation, device = row
     return Message(
         id=id_text(uuid),
         sender=me if mine else other,
@@ -44,6 +47,7 @@ def as_message(row: tuple[Any, ...], me: str) -> Message:
         reason=reason,
         conversation=conversation,
         device=device,
+        seq=seq,
     )
 
 

@@ -14,9 +14,10 @@ MAX_ANSWERS = MAX_FRAMES
 class OpenLink:
     """A link whose two ends know each other, and how far sending on it has come.
 
-    ``sent`` is the highest message number handed to it, ``receipt`` the highest read receipt. ``asked`` are the numbers
-    given up that it was told and has not answered. ``closed`` is set when it is gone. ``told`` is the counter of the
-    own address that its greeting carried, 0 for none.
+    ``sent`` is the highest message number handed to it, ``acknowledged`` the highest that the other end has on disk,
+    ``marked`` the highest of which this end's disk says so; ``marking``: that is about to be written. ``receipt`` is
+    the highest read receipt. ``asked`` are the numbers given up that it was told and has not answered. ``closed`` is
+    set when it is gone. ``told`` is the counter of the own address that its greeting carried, 0 for none.
     """
 
     def __init__(self, link: Link, contact: int, since: float, received_there: int) -> None:
@@ -25,6 +26,8 @@ class OpenLink:
         self.standing = Standing(link.outgoing, since)
         self.sent = received_there
         self.acknowledged = received_there
+        self.marked = received_there
+        self.marking = False
         self.receipt = 0
         self.asked: set[int] = set()
         self.refused = False
@@ -105,6 +108,10 @@ class LinkTable:
         link.closed.set()
         if self._open.get(link.contact) is link:
             del self._open[link.contact]
+
+    def in_flight(self) -> int:
+        """How many messages are sent and not yet acknowledged, on all links."""
+        return sum(link.in_flight for link in list(self._open.values()))
 
     async def close_of(self, contact: int) -> None:
         """Closes the link to a contact, if there is one."""

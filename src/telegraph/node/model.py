@@ -36,7 +36,8 @@ class Message(msgspec.Struct, frozen=True):
     ``sender`` and ``recipient`` are user names, ``sent_at`` is the sender's clock, for show only.
     ``mine``: this node's user sent it. ``late``: it arrived above what had been read already.
     ``reason``: why it failed. ``conversation`` is the user id of the other person, whatever they are called by now.
-    ``device`` is the raw Ed25519 key of the sender's device, None if it is not known.
+    ``device`` is the raw Ed25519 key of the sender's device, None if it is not known. ``seq`` is its number among its
+    sender's messages in this conversation, None if it came without one.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Message(msgspec.Struct, frozen=True):
     reason: FailureReason | None = None
     conversation: str = ""
     device: bytes | None = None
+    seq: int | None = None
 
     @property
     def needs_newer(self) -> bool:
@@ -133,7 +135,8 @@ def as_api_message(message: Message) -> node_api.Message:
 
 def id_text(message_id: bytes) -> str:
     """The usual text form of a message id."""
-    return str(UUID(bytes=message_id))
+    text = message_id.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def id_bytes(text: str) -> bytes | None:

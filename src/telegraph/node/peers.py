@@ -14,6 +14,7 @@ from telegraph.node.calls import CallHandler
 from telegraph.node.contacts import ContactBook
 from telegraph.node.courier import Courier
 from telegraph.node.database import Database
+from telegraph.node.deliveries import Deliveries
 from telegraph.node.history import conversations
 from telegraph.node.links import LinkTable, OpenLink
 from telegraph.node.model import Contact
@@ -23,6 +24,7 @@ from telegraph.node.rounds import Rounds
 from telegraph.node.streams import waiting
 from telegraph.node.talk import answer_greeting, greet, listen
 from telegraph.peer.port import Endpoint, Link, LinkClosed, Unreachable
+from telegraph.protocol.frames import MessageFrame
 from telegraph.protocol.identity import Holder
 from telegraph.protocol.manager_api import User
 from telegraph.supervision import supervise
@@ -56,12 +58,14 @@ class Peers:
         managers_away: Callable[[], bool],
         on_marked_offline: Callable[[str], Awaitable[None]],
         rng: Random,
+        deliveries: Deliveries | None = None,
     ) -> None:
         self.user_id = user_id
         self.username = username
         self.database = database
         self.links = LinkTable(key)
         self.places = Places(self, contacts, own, managers_away)
+        self.deliveries = deliveries or Deliveries()
         self._endpoint = endpoint
         self._contacts = contacts
         self._broker = broker
@@ -76,6 +80,7 @@ class Peers:
 
     async def start(self) -> None:
         """Accepts links and calls, and sets out with what waits from before."""
+        self.database.count_under_way(self.links.in_flight)
         await self._endpoint.serve(self._accept, self._calls.answer)
         for contact in waiting(self.database.reader):
             self.wake(contact)
@@ -100,6 +105,25 @@ class Peers:
         """Something about a contact's messages changed."""
         self._broker.wake()
         self.wake(contact_id)
+
+    def arrived(self) -> None:
+        """Messages of somebody are on disk here."""
+        self._broker.wake()
+
+    def acknowledged(self, contact_id: int, upto: int) -> None:
+        """A contact has our messages up to a number on disk."""
+        self.deliveries.acknowledged(contact_id, upto)
+        if not self._closed:
+            self._courier(contact_id).nudge()
+
+    def given_up(self, contact_id: int) -> None:
+        """Something became of a message to a contact that is not told by a number."""
+        self.deliveries.see_anew(contact_id)
+
+    def offer(self, contact_id: int, frame: MessageFrame) -> None:
+        """A message for a contact was just stored: it need not be read again to be sent."""
+        if not self._closed:
+            self._courier(contact_id).offer(frame)
 
     def wake(self, contact_id: int) -> None:
         """There may be something to carry to a contact."""
@@ -142,7 +166,10 @@ class Peers:
 
     async def learn(self, user: User) -> Contact:
         """Takes over what the directory says; a link to another key than the one that is pinned now is closed."""
+        before = self._contacts.of_user(user.user_id)
         contact = await self._learn(user)
+        if before is not None and before.device_key != contact.device_key:
+            self.deliveries.see_anew(contact.id)
         link = self.links.of(contact.id)
         if link is not None and link.link.remote.key != contact.device_key:
             await self.links.close_of(contact.id)
@@ -206,6 +233,7 @@ class Peers:
         finally:
             answering.cancel()
             self.links.remove(opened)
+            self.wake(opened.contact)  # its courier, which may wait for an answer on it
             await opened.close()
             self.wake(opened.contact)
 

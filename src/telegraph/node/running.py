@@ -20,6 +20,7 @@ from telegraph.node.backoff import Backoff
 from telegraph.node.broker import Broker
 from telegraph.node.contacts import ContactBook
 from telegraph.node.database import Database
+from telegraph.node.deliveries import Deliveries
 from telegraph.node.expiring import Expiring
 from telegraph.node.joining import EarlyStore, finder, known_managers, settle_ca, stored_ca
 from telegraph.node.manager_client import ManagerClient
@@ -101,6 +102,7 @@ class Running:
         self._online: dict[str, tuple[bool, str | None]] = {}
         self.damage: list[str] = []
         self._broker = Broker()
+        self._deliveries = Deliveries()
         self._early = EarlyStore()
         self._peers: Peers | None = None
         self._membership: Membership | None = None
@@ -170,6 +172,7 @@ class Running:
             self._contacts = ContactBook(self.database)
             self._broker.attach(self.database)
             opened.callback(self._broker.detach)
+            opened.callback(self._deliveries.see_anew)
             upkeep = asyncio.create_task(supervise("upkeep", self._keep_tidy))
             opened.callback(upkeep.cancel)
             if not orderly:
@@ -202,6 +205,7 @@ class Running:
 
     def _messages_changed(self, contact: int) -> None:
         """Something happened to the messages of a conversation: tells followers, and wakes the courier."""
+        self._deliveries.see_anew(contact)
         self._broker.wake()
         if self._peers is not None:
             self._peers.wake(contact)
@@ -372,6 +376,7 @@ class Running:
             managers_away=lambda: not self._member.online,
             on_marked_offline=self._member.marked_offline,
             rng=self._rng,
+            deliveries=self._deliveries,
         )
         await self._peers.start()
 

@@ -4,6 +4,7 @@ Every function takes the writer's connection; its changes are durable when the j
 the same happening are logged in the same transaction.
 """
 
+from collections.abc import Sequence
 from random import Random
 from typing import Any, Final
 
@@ -12,9 +13,10 @@ import msgspec
 from telegraph.errors import ForgedFrame
 from telegraph.node import event_log
 from telegraph.node.ids import earliest_id, next_id
-from telegraph.node.order import judge, place
+from telegraph.node.order import Verdict, judge, place
 from telegraph.protocol.frames import MessageFrame, Refuse
 from telegraph.storage.engine import sqlite3
+from telegraph.storage.rows import insert_rows
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -64,7 +66,57 @@ def _insert(connection: sqlite3.Connection, **values: object) -> int:
     return row
 
 
+_COLUMNS: Final = (
+    "messages (id, uuid, contact, mine, stream, seq, seen, ord, depth, kind, text, sent_at, reply_to, late)"
+)
+
+
+def _insert_messages(connection: sqlite3.Connection, contact: int, rows: list[tuple[object, ...]]) -> int:
+    """Stores messages, given without their row numbers, as neighbours: the number of the first. Followers are told."""
+    first = int(connection.execute("SELECT ifnull(max(id), 0) FROM messages").fetchone()[0]) + 1
+    insert_rows(connection, _COLUMNS, [(number, *row) for number, row in enumerate(rows, start=first)])
+    event_log.log_messages(connection, contact, first, first + len(rows) - 1)
+    return first
+
+
 # --- ours ---
+
+BYTES_AT_ONCE: Final = 512 * 1024
+"""Bytes of text that go into one message of a link, at most; a longer text goes alone."""
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """What the user wants to send to a contact, and when they said so (microseconds since 1970)."""
+
+    contact: int
+    text: str
+    now_us: int
+    kind: str = "text"
+    reply_to: bytes | None = None
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """A new message of ours: its row, its number in the stream, and what it needs to go on the wire."""
+
+    row: int
+    uuid: bytes
+    seq: int
+    seen: int
+
+
+def as_frame(draft: Draft, stored: Appended, sender: str, recipient: str) -> MessageFrame:
+    """A message of ours as it goes on the wire; sender and recipient are user ids."""
+    return MessageFrame(
+        id=stored.uuid,
+        seq=stored.seq,
+        seen=stored.seen,
+        sender=sender,
+        recipient=recipient,
+        sent_at=draft.now_us,
+        text=draft.text,
+        kind=draft.kind,
+        reply_to=draft.reply_to,
+    )
 
 
 def append(
@@ -78,41 +130,65 @@ def append(
     reply_to: bytes | None = None,
 ) -> int:
     """A new message of ours, with its outbox row: the row of the message."""
+    (appended,) = append_all(connection, [Draft(contact, text, now_us, kind, reply_to)], rng)
+    return appended.row
+
+
+def append_all(connection: sqlite3.Connection, drafts: Sequence[Draft], rng: Random) -> list[Appended]:
+    """New messages of ours in the order in which they were written, with their outbox rows."""
+    by_contact: dict[int, list[int]] = {}
+    for index, draft in enumerate(drafts):
+        by_contact.setdefault(draft.contact, []).append(index)
+    appended: dict[int, Appended] = {}
+    for contact, indices in by_contact.items():
+        made = _append_to(connection, contact, [drafts[index] for index in indices], rng)
+        appended.update(zip(indices, made, strict=True))
+    return [appended[index] for index in range(len(drafts))]
+
+
+def _append_to(connection: sqlite3.Connection, contact: int, drafts: list[Draft], rng: Random) -> list[Appended]:
     have = counters(connection, contact)
-    seq, uuid = have.out_seq + 1, next_id(have.out_id, now_us // 1000, rng)
-    spot = place(uuid, seq, have.in_seq, have.out_ord, have.in_ord)
-    row = _insert(
-        connection,
-        uuid=uuid,
-        contact=contact,
-        mine=1,
-        stream=have.stream,
-        seq=seq,
-        seen=have.in_seq,
-        ord=spot.ord,
-        depth=spot.depth,
-        kind=kind,
-        text=text,
-        sent_at=now_us,
-        reply_to=reply_to,
+    stream, seq, seen, uuid, own_ord, their_ord = (
+        have.stream,
+        have.out_seq,
+        have.in_seq,
+        have.out_id,
+        have.out_ord,
+        have.in_ord,
     )
-    connection.execute("INSERT INTO outbox (contact, seq, message) VALUES (?, ?, ?)", (contact, seq, row))
-    set_counters(connection, contact, out_seq=seq, out_id=uuid, out_ord=spot.ord)
-    event_log.log_message(connection, contact, row)
-    return row
+    rows: list[tuple[Any, ...]] = []
+    for draft in drafts:
+        seq, uuid = seq + 1, next_id(uuid, draft.now_us // 1000, rng)
+        spot = place(uuid, seq, seen, own_ord, their_ord)
+        own_ord = spot.ord
+        numbered = (uuid, contact, 1, stream, seq, seen, own_ord, spot.depth)
+        rows.append((*numbered, draft.kind, draft.text, draft.now_us, draft.reply_to, 0))
+    first = _insert_messages(connection, contact, rows)
+    outbox = [(contact, row[4], number) for number, row in enumerate(rows, start=first)]
+    insert_rows(connection, "outbox (contact, seq, message)", outbox)
+    set_counters(connection, contact, out_seq=seq, out_id=uuid, out_ord=own_ord)
+    return [Appended(number, row[0], row[4], seen) for number, row in enumerate(rows, start=first)]
 
 
 def pending(
     connection: sqlite3.Connection, contact: int, sender: str, recipient: str, *, after: int, limit: int
 ) -> list[MessageFrame]:
-    """The next messages that wait for a contact, with numbers above ``after``, as they go on the wire."""
+    """The next messages that wait for a contact, with numbers above ``after``, as they go on the wire.
+
+    At most ``limit``, and after the first only as many as fit into :data:`BYTES_AT_ONCE`.
+    """
     rows = connection.execute(
         "SELECT m.uuid, m.seq, m.seen, m.sent_at, m.text, m.kind, m.reply_to, m.stamp FROM outbox o"
         " JOIN messages m ON m.id = o.message WHERE o.contact = ? AND o.seq > ? ORDER BY o.seq LIMIT ?",
         (contact, after, limit),
     )
-    return [
-        MessageFrame(
+    frames: list[MessageFrame] = []
+    size = 0
+    for uuid, seq, seen, sent_at, text, kind, reply_to, stamp in rows:
+        size += wire_bytes(text)
+        if frames and size > BYTES_AT_ONCE:
+            break
+        frame = MessageFrame(
             id=uuid,
             seq=seq,
             seen=seen,
@@ -124,8 +200,13 @@ def pending(
             reply_to=reply_to,
             stamp=stamp,
         )
-        for uuid, seq, seen, sent_at, text, kind, reply_to, stamp in rows
-    ]
+        frames.append(frame)
+    return frames
+
+
+def wire_bytes(text: str) -> int:
+    """No fewer bytes than a text has on the wire."""
+    return 4 * len(text)
 
 
 def first_waiting(connection: sqlite3.Connection, contact: int) -> int | None:
@@ -182,25 +263,68 @@ def _before_voids(connection: sqlite3.Connection, contact: int, upto: int) -> in
 # --- theirs ---
 
 
-def receive(connection: sqlite3.Connection, contact: int, frames: list[MessageFrame]) -> Taken:
+def receive(connection: sqlite3.Connection, contact: int, frames: Sequence[MessageFrame]) -> Taken:
     """Arriving messages of one contact, in order; stops at the first that is refused."""
+    connection.execute("SAVEPOINT messages")
+    try:
+        taken = _receive(connection, contact, frames, check_ids=False)
+    except sqlite3.IntegrityError:  # an id was used before: find out which, and store what comes before it
+        connection.execute("ROLLBACK TO messages")
+        taken = _receive(connection, contact, frames, check_ids=True)
+    connection.execute("RELEASE messages")
+    return taken
+
+
+def _receive(connection: sqlite3.Connection, contact: int, frames: Sequence[MessageFrame], *, check_ids: bool) -> Taken:
     have = counters(connection, contact)
-    stored = 0
+    places = _Places(connection, contact, have.stream)
+    rows: list[tuple[object, ...]] = []
+    ids: set[bytes] = set()
+    refusal: Refuse | None = None
     for frame in frames:
-        verdict = judge(seq=frame.seq, seen=frame.seen, received=have.in_seq, last_seen=have.in_seen, sent=have.out_seq)
+        seq, seen = frame.seq, frame.seen
+        verdict = judge(seq=seq, seen=seen, received=have.in_seq, last_seen=have.in_seen, sent=have.out_seq)
         if verdict == "repeat":
             continue
-        if verdict == "gap":
-            return Taken(have.in_seq, stored, gap(frame.seq, have.in_seq + 1))
-        if verdict == "forged":
-            return Taken(have.in_seq, stored, _refuse(frame, "forged_frame", "its numbers do not fit", have.in_seq + 1))
-        if not frame.text and frame.kind == "text":
-            return Taken(have.in_seq, stored, _refuse(frame, "illegal_text", "it is empty", have.in_seq + 1))
-        if _id_used(connection, frame.id):
-            return Taken(have.in_seq, stored, _refuse(frame, "id_taken", "its id is another's", have.in_seq + 1))
-        _store(connection, contact, frame, have)
-        stored += 1
-    return Taken(have.in_seq, stored)
+        refusal = _objection(verdict, frame, have.in_seq + 1)
+        if refusal is None and check_ids and (frame.id in ids or _id_used(connection, frame.id)):
+            refusal = _refuse(frame, "id_taken", "its id is another's", have.in_seq + 1)
+        if refusal is not None:
+            break
+        ids.add(frame.id)
+        spot = place(frame.id, seq, seen, have.in_ord, places.of(seen), stamp=frame.stamp)
+        have.in_seq, have.in_seen, have.in_ord = seq, seen, spot.ord
+        numbered = (frame.id, contact, 0, have.stream, seq, seen, spot.ord, spot.depth)
+        late = spot.ord < have.read_ord
+        rows.append((*numbered, frame.kind, frame.text, frame.sent_at, frame.reply_to, late))
+    if rows:
+        _insert_messages(connection, contact, rows)
+        set_counters(connection, contact, in_seq=have.in_seq, in_seen=have.in_seen, in_ord=have.in_ord)
+    return Taken(have.in_seq, len(rows), refusal)
+
+
+class _Places:
+    """Sort keys of our messages by number; mostly the same one is asked for again and again."""
+
+    def __init__(self, connection: sqlite3.Connection, contact: int, stream: int) -> None:
+        self._connection, self._contact, self._stream = connection, contact, stream
+        self._seq, self._ord = 0, b""
+
+    def of(self, seq: int) -> bytes:
+        """The sort key of the message of ours that has, or had, this number; empty if there is none."""
+        if seq != self._seq:
+            self._seq, self._ord = seq, _ord_of_ours(self._connection, self._contact, self._stream, seq)
+        return self._ord
+
+
+def _objection(verdict: Verdict, frame: MessageFrame, expected: int) -> Refuse | None:
+    if verdict == "gap":
+        return gap(frame.seq, expected)
+    if verdict == "forged":
+        return _refuse(frame, "forged_frame", "its numbers do not fit", expected)
+    if not frame.text and frame.kind == "text":
+        return _refuse(frame, "illegal_text", "it is empty", expected)
+    return None
 
 
 def gap(seq: int, expected: int) -> Refuse:
@@ -214,30 +338,6 @@ def _refuse(frame: MessageFrame, error: str, message: str, expected: int) -> Ref
 
 def _id_used(connection: sqlite3.Connection, uuid: bytes) -> bool:
     return connection.execute("SELECT 1 FROM messages WHERE uuid = ?", (uuid,)).fetchone() is not None
-
-
-def _store(connection: sqlite3.Connection, contact: int, frame: MessageFrame, have: Counters) -> None:
-    seen = _ord_of_ours(connection, contact, have.stream, frame.seen)
-    spot = place(frame.id, frame.seq, frame.seen, have.in_ord, seen, stamp=frame.stamp)
-    row = _insert(
-        connection,
-        uuid=frame.id,
-        contact=contact,
-        mine=0,
-        stream=have.stream,
-        seq=frame.seq,
-        seen=frame.seen,
-        ord=spot.ord,
-        depth=spot.depth,
-        kind=frame.kind,
-        text=frame.text,
-        sent_at=frame.sent_at,
-        reply_to=frame.reply_to,
-        late=spot.ord < have.read_ord,
-    )
-    have.in_seq, have.in_seen, have.in_ord = frame.seq, frame.seen, spot.ord
-    set_counters(connection, contact, in_seq=frame.seq, in_seen=frame.seen, in_ord=spot.ord)
-    event_log.log_message(connection, contact, row)
 
 
 def _ord_of_ours(connection: sqlite3.Connection, contact: int, stream: int, seq: int) -> bytes:

@@ -7,7 +7,7 @@ and acknowledges those of the other after the commit that makes them durable, ne
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Protocol, TypeVar
 
@@ -71,6 +71,18 @@ class Surroundings(Protocol):
 
     def happened(self, contact_id: int) -> None:
         """Something about a contact's messages changed: tell followers, wake its courier."""
+        ...
+
+    def arrived(self) -> None:
+        """Messages are on disk here: tell followers."""
+        ...
+
+    def given_up(self, contact_id: int) -> None:
+        """Something became of a message of ours that is not told by a number: who waits for it has to look."""
+        ...
+
+    def acknowledged(self, contact_id: int, upto: int) -> None:
+        """A contact has our messages up to a number on disk: tell who waits for that, wake its courier."""
         ...
 
 
@@ -166,6 +178,7 @@ def _hello(contact: int, around: Surroundings) -> Hello:
 async def _opened(link: Link, contact: int, received: int, mine: Hello, around: Surroundings) -> OpenLink:
     if await around.database.write(lambda connection: streams.stored_by_peer(connection, contact, received)):
         around.happened(contact)
+    around.acknowledged(contact, received)
     opened = OpenLink(link, contact, asyncio.get_running_loop().time(), received)
     opened.told = mine.address.counter if mine.address else 0
     return opened
@@ -175,14 +188,29 @@ async def listen(open_link: OpenLink, around: Surroundings) -> None:
     """Reads and handles frames until the link is gone."""
     try:
         while True:
-            data = await open_link.link.receive()
-            try:
-                await _handle(decode_frames(data), open_link, around)
-            except TelegraphError as error:
-                log.info("frames_refused", contact=around.contact(open_link.contact).user_id, code=error.code)
-                open_link.answer(ErrorFrame(error.code, error.sentence()[:256]))
+            first = await open_link.link.receive()
+            for frames, problem in _together([first, *open_link.link.arrived()]):
+                try:
+                    await _handle(frames, open_link, around)
+                    if problem is not None:
+                        raise problem
+                except TelegraphError as error:
+                    log.info("frames_refused", contact=around.contact(open_link.contact).user_id, code=error.code)
+                    open_link.answer(ErrorFrame(error.code, error.sentence()[:256]))
     except LinkClosed:
         return
+
+
+def _together(received: list[bytes]) -> Iterator[tuple[list[Frame], MalformedBody | None]]:
+    """What came while the frames before were stored, for one commit, up to what was not understood; then the rest."""
+    frames: list[Frame] = []
+    for data in received:
+        try:
+            frames += decode_frames(data)
+        except MalformedBody as problem:
+            yield frames, problem
+            frames = []
+    yield frames, None
 
 
 async def _handle(frames: list[Frame], open_link: OpenLink, around: Surroundings) -> None:
@@ -210,7 +238,7 @@ async def _take(messages: list[MessageFrame], open_link: OpenLink, around: Surro
     if taken.refusal is not None:
         open_link.answer(taken.refusal)
     if taken.stored:
-        around.happened(contact.id)
+        around.arrived()
 
 
 def _go_back(open_link: OpenLink, expected: int, around: Surroundings) -> None:
@@ -241,14 +269,54 @@ async def _write(open_link: OpenLink, around: Surroundings, job: Callable[[sqlit
     return await around.database.write(checked)
 
 
+def _acknowledge(upto: int, open_link: OpenLink, around: Surroundings) -> None:
+    """They have our messages up to a number on disk. That is known from now on; here it rides with the next commit.
+
+    If that fails nothing is lost: they say it again when they greet.
+    """
+    if upto <= open_link.acknowledged:
+        return
+    open_link.acknowledged = upto
+    around.acknowledged(open_link.contact, upto)
+    _mark(open_link, around)
+
+
+def _mark(open_link: OpenLink, around: Surroundings) -> None:
+    if open_link.marking or open_link.marked >= open_link.acknowledged:
+        return
+    open_link.marking = True
+    contact, key = open_link.contact, open_link.link.remote.key
+
+    def mark(connection: sqlite3.Connection) -> int:
+        if not streams.is_of_device(connection, contact, key):
+            raise LinkClosed
+        upto = open_link.acknowledged  # also what came since this was handed in
+        streams.stored_by_peer(connection, contact, upto)
+        return upto
+
+    around.database.write_later(mark).add_done_callback(lambda done: _marked(done, open_link, around))
+
+
+def _marked(done: "asyncio.Future[int]", open_link: OpenLink, around: Surroundings) -> None:
+    open_link.marking = False
+    if done.cancelled() or done.exception() is not None:
+        open_link.refused = True  # the disk failed, or they have another device by now: its courier closes the link
+    else:
+        open_link.marked = done.result()
+        _mark(open_link, around)
+    around.arrived()
+    around.acknowledged(open_link.contact, 0)
+
+
 async def _handle_one(frame: Frame, open_link: OpenLink, around: Surroundings) -> None:
     contact = open_link.contact
     match frame:
         case Stored(seq):
-            await _write(open_link, around, lambda connection, row: streams.stored_by_peer(connection, row, seq))
-            open_link.acknowledged = max(open_link.acknowledged, min(seq, open_link.sent))
+            _acknowledge(min(seq, open_link.sent), open_link, around)
+            return
         case Read(seq):
             await _write(open_link, around, lambda connection, row: streams.read_by_peer(connection, row, seq))
+            around.acknowledged(contact, min(seq, open_link.sent))
             open_link.answer(ReadStored(seq))
         case ReadStored(seq):
             await _write(open_link, around, lambda connection, row: streams.receipt_told(connection, row, seq))
@@ -257,6 +325,7 @@ async def _handle_one(frame: Frame, open_link: OpenLink, around: Surroundings) -
         case Refuse(seq=seq, error=error) if error in REFUSED_FOR_GOOD:
             log.warning("message_refused", contact=around.contact(contact).user_id, code=error)
             await _write(open_link, around, lambda connection, row: voids.refused(connection, row, seq))
+            around.given_up(contact)
             _go_back(open_link, seq, around)  # those behind it were refused too, or will be
         case Skip():
             open_link.answer(
@@ -270,6 +339,7 @@ async def _handle_one(frame: Frame, open_link: OpenLink, around: Surroundings) -
                 lambda connection, row: voids.answered(connection, row, frame, now, Random()),  # noqa: S311 - for ids
             )
             open_link.asked.discard(seq)
+            around.given_up(contact)
             open_link.acknowledged = max(open_link.acknowledged, min(seq, open_link.sent))
         case Refuse(error=error) | ErrorFrame(error=error):
             log.warning("peer_refused", contact=around.contact(contact).user_id, code=error)

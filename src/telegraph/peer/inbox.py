@@ -68,6 +68,14 @@ class Inbox:
             self._writable.set()
         return message
 
+    def take_all(self) -> list[bytes]:
+        """All messages that are there now, oldest first; none if there are none."""
+        messages = list(self._messages)
+        self._messages.clear()
+        self._size = 0
+        self._writable.set()
+        return messages
+
     def close(self) -> None:
         """Lets nothing more in; what is there can still be received."""
         self._closed = True

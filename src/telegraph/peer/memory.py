@@ -303,6 +303,10 @@ class MemoryLink:
         """See :meth:`telegraph.peer.port.Link.receive`."""
         return await self.inbox.get()
 
+    def arrived(self) -> list[bytes]:
+        """See :meth:`telegraph.peer.port.Link.arrived`."""
+        return self.inbox.take_all()
+
     async def close(self) -> None:
         """See :meth:`telegraph.peer.port.Link.close`."""
         if not self.inbox.closed:

@@ -51,6 +51,10 @@ class Link(Protocol):
         """
         ...
 
+    def arrived(self) -> list[bytes]:
+        """What arrived beyond that and can be received without waiting, now received."""
+        ...
+
     async def close(self) -> None:
         """Closes the link; may be called again."""
         ...

@@ -90,6 +90,10 @@ class WebSocketLink:
         """See :meth:`telegraph.peer.port.Link.receive`."""
         return await self._inbox.get()
 
+    def arrived(self) -> list[bytes]:
+        """See :meth:`telegraph.peer.port.Link.arrived`."""
+        return self._inbox.take_all()
+
     async def close(self) -> None:
         """See :meth:`telegraph.peer.port.Link.close`."""
         await asyncio.shield(self._end())

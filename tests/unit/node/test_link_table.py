@@ -15,6 +15,9 @@ class FakeLink:
     async def send(self, data: bytes) -> None:
         raise NotImplementedError
 
+    def arrived(self) -> list[bytes]:
+        return []
+
     async def receive(self) -> bytes:
         raise NotImplementedError
 

@@ -55,6 +55,77 @@ def conversation(db: sqlite3.Connection) -> list[Message]:
     return history.page(db, BOB, ME, before=None, limit=1000)[0]
 
 
+def test_what_is_appended_together_is_as_if_it_had_come_one_after_the_other(db: sqlite3.Connection) -> None:
+    db.execute("INSERT INTO contacts (user_id, username, name_key) VALUES ('carol-id', 'Carol', 'carol')")
+    carol = 2
+    drafts = [streams.Draft(to, f"{number}", NOW + number) for number, to in enumerate([BOB, carol, BOB, BOB, carol])]
+    other = open_database()
+    other.execute("INSERT INTO contacts (user_id, username, name_key) VALUES ('carol-id', 'Carol', 'carol')")
+
+    appended = streams.append_all(db, drafts, Random(1))
+    rng = Random(2)
+    for draft in drafts:
+        streams.append(other, draft.contact, draft.text, draft.now_us, rng)
+
+    assert [one.seq for one in appended] == [1, 1, 2, 3, 2]
+    for contact in (BOB, carol):
+        together, singly = (
+            [(m.text, m.seq, m.state) for m in history.page(end, contact, ME, before=None, limit=9)[0]]
+            for end in (db, other)
+        )
+        assert together == singly
+        assert [frame.text for frame in streams.pending(db, contact, "a", "b", after=0, limit=9)] == [
+            text for text, *_ in together
+        ]
+    other.close()
+
+
+def test_the_frame_in_memory_is_the_one_that_would_be_read(db: sqlite3.Connection) -> None:
+    draft = streams.Draft(BOB, "hello", NOW, reply_to=b"r" * 16)
+    streams.receive(db, BOB, [from_bob(1)])
+    [appended] = streams.append_all(db, [draft], Random(1))
+    [read] = streams.pending(db, BOB, "alice-id", "bob-id", after=0, limit=1)
+    assert streams.as_frame(draft, appended, "alice-id", "bob-id") == read
+
+
+def test_long_texts_are_read_only_as_far_as_one_message_of_the_link_holds(db: sqlite3.Connection) -> None:
+    write(db, *["x" * 60_000] * 5)
+    assert len(streams.pending(db, BOB, "a", "b", after=0, limit=256)) == 2
+    assert len(streams.pending(db, BOB, "a", "b", after=4, limit=256)) == 1
+
+
+def test_among_many_that_arrive_at_once_the_one_with_a_used_id_is_refused_and_those_before_it_stored(
+    db: sqlite3.Connection,
+) -> None:
+    streams.receive(db, BOB, [from_bob(1)])
+    frames = [from_bob(2), from_bob(3), from_bob(4, stamp=1), from_bob(5)]
+    taken = streams.receive(db, BOB, frames)
+    assert (taken.received, taken.stored) == (3, 2)
+    assert taken.refusal is not None
+    assert (taken.refusal.seq, taken.refusal.error) == (4, "id_taken")
+    again = streams.receive(db, BOB, [from_bob(4), from_bob(5, stamp=4)])
+    assert again.refusal is not None
+    assert [message.seq for message in conversation(db)] == [1, 2, 3, 4]
+
+
+def test_each_new_message_has_a_cursor_of_its_own_to_resume_after(db: sqlite3.Connection) -> None:
+    streams.receive(db, BOB, [from_bob(1)])
+    streams.receive(db, BOB, [from_bob(seq, text=f"{seq}") for seq in range(2, 300)])
+    streams.append(db, BOB, "mine", NOW, Random(1))
+    everything = events_since(db, 0)
+    assert [cursor for cursor, _ in everything] == list(range(1, 301))
+    for cursor in (0, 1, 2, 150, 256, 257, 298, 299, 300):
+        assert events_since(db, cursor) == everything[cursor:]
+
+
+def events_since(db: sqlite3.Connection, cursor: int) -> list[tuple[int, object]]:
+    told: list[tuple[int, object]] = []
+    while more := event_log.since(db, cursor, ME):
+        told += more
+        cursor = more[-1][0]
+    return told
+
+
 def test_what_alice_sends_waits_in_order(db: sqlite3.Connection) -> None:
     write(db, "one", "two", "three")
 

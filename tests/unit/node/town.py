@@ -14,6 +14,7 @@ from telegraph.node import history, streams
 from telegraph.node.broker import Broker
 from telegraph.node.contacts import ContactBook
 from telegraph.node.database import Database
+from telegraph.node.deliveries import Deliveries
 from telegraph.node.keys import DeviceKey
 from telegraph.node.model import Contact, Message
 from telegraph.node.own_address import OwnAddress
@@ -70,6 +71,7 @@ class Person:
             managers_away=lambda: not self.town.managers_live,
             on_marked_offline=marked,
             rng=Random(self.name),
+            deliveries=Deliveries(),
         )
         await self.peers.start()
 

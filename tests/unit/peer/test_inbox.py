@@ -111,3 +111,15 @@ def test_it_never_holds_more_than_its_capacity_and_one_message(sizes: list[int],
         assert most < capacity + max(sizes, default=0) + 1
 
     asyncio.run(story())
+
+
+async def test_what_is_there_can_be_taken_at_once_and_makes_room() -> None:
+    inbox = Inbox(10)
+    await inbox.put(b"one")
+    await inbox.put(bytes(10))
+    waiting = asyncio.create_task(inbox.put(b"later"))
+    await settle()
+    assert inbox.take_all() == [b"one", bytes(10)]
+    assert inbox.take_all() == []
+    await waiting
+    assert await inbox.get() == b"later"

@@ -1,6 +1,6 @@
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from telegraph.errors import DataUnreadable
 from telegraph.storage.engine import sqlite3
+from telegraph.storage.gathering import MAX_BATCH
 from telegraph.storage.schema import connect
-from telegraph.storage.writer import MAX_BATCH, Writer
+from telegraph.storage.writer import Writer
 
 Work = Callable[[sqlite3.Connection], int]
 
@@ -212,6 +213,81 @@ async def test_a_closed_writer_takes_nothing_more_and_may_be_closed_again(ledger
         await ledger.writer.run(_put("alice"))
     await ledger.writer.close()
     assert ledger.words() == []
+
+
+def _put_all(db: sqlite3.Connection, words: Sequence[str]) -> list[str]:
+    db.executemany("INSERT INTO words VALUES (?)", [(word,) for word in words])
+    return [f"{word} of {len(words)}" for word in words]
+
+
+async def test_neighbours_that_can_be_done_together_are_one_job(ledger: _Ledger) -> None:
+    loop = asyncio.get_running_loop()
+    async with ledger.held():
+        first = [ledger.writer.run_together(_put_all, word, loop) for word in ("alice", "bob")]
+        between = asyncio.create_task(ledger.writer.run(_put("carol")))
+        await asyncio.sleep(0)
+        last = ledger.writer.run_together(_put_all, "dave", loop)
+    assert await asyncio.gather(*first, last) == ["alice of 2", "bob of 2", "dave of 1"]
+    await between
+    assert ledger.words() == ["alice", "bob", "carol", "dave"]
+
+
+async def test_one_who_asks_nonsense_fails_alone_also_among_those_done_together(ledger: _Ledger) -> None:
+    loop = asyncio.get_running_loop()
+    async with ledger.held():
+        jobs = [ledger.writer.run_together(_put_all, word, loop) for word in ("alice", "bob", "alice", "carol")]
+    results = await asyncio.gather(*jobs, return_exceptions=True)
+    assert [results[0], results[1], results[3]] == ["alice of 1", "bob of 1", "carol of 1"]
+    assert isinstance(results[2], sqlite3.IntegrityError)
+    assert ledger.words() == ["alice", "bob", "carol"]
+
+
+async def test_what_may_come_later_rides_with_the_next_commit_in_its_place(ledger: _Ledger) -> None:
+    later = ledger.writer.run_later(_put("alice"))
+    await asyncio.sleep(0)
+    assert not later.done()
+    assert await ledger.writer.run(_put("bob")) == 1
+    assert later.done()
+    assert ledger.words() == ["alice", "bob"]
+    assert ledger.commits == 1
+
+
+async def test_what_may_come_later_is_written_even_if_nothing_else_ever_is(ledger: _Ledger) -> None:
+    async with asyncio.timeout(5):
+        await ledger.writer.run_later(_put("alice"))
+    assert ledger.words() == ["alice"]
+
+
+async def test_what_came_later_while_a_commit_ran_is_written_even_if_nothing_else_ever_is(ledger: _Ledger) -> None:
+    async with asyncio.timeout(5):
+        async with ledger.held():
+            later = ledger.writer.run_later(_put("alice"))
+        await later
+        await ledger.writer.run_later(_put("bob"))
+    assert ledger.words() == ["alice", "bob"]
+
+
+async def test_closing_writes_what_might_have_come_later(ledger: _Ledger) -> None:
+    later = ledger.writer.run_later(_put("alice"))
+    await ledger.writer.close()
+    assert await later == 1
+    assert ledger.words() == ["alice"]
+
+
+async def test_half_goes_into_a_commit_where_messages_come_back(ledger: _Ledger) -> None:
+    ledger.writer.under_way = lambda: 0
+    async with ledger.held():
+        tasks = await _hand_in(ledger, [_put(str(number)) for number in range(64)])
+    await asyncio.gather(*tasks)
+    assert ledger.commits == 4, "one for the job that ran, then 32, 16 and 16"
+    assert ledger.words() == [str(number) for number in range(64)]
+
+
+async def test_callers_who_are_woken_together_share_their_next_commit(ledger: _Ledger) -> None:
+    await asyncio.gather(*(ledger.writer.run(_put(str(number))) for number in range(20)))
+    before = ledger.commits
+    await asyncio.gather(*(ledger.writer.run(_put(f"again {number}")) for number in range(20)))
+    assert ledger.commits == before + 1
 
 
 async def test_a_caller_who_gives_up_waiting_takes_nobody_with_them(ledger: _Ledger) -> None:

@@ -143,6 +143,14 @@ class NodeApi:
         """How the node is."""
         return await self._call("GET", "/status", api.NodeStatus)
 
+    async def settings(self) -> api.Settings:
+        """The choices of the account on the node."""
+        return await self._call("GET", "/settings", api.Settings)
+
+    async def change_settings(self, change: api.SettingsChange) -> api.Settings:
+        """Changes some of them: all as they are then."""
+        return await self._call("PUT", "/settings", api.Settings, change)
+
     # --- people and messages ---
 
     async def people(self, query: str = "") -> list[api.Person]:

@@ -31,6 +31,7 @@ _COMMANDS = {
     "search": "telegraph.cli.messages:search",
     "cancel": "telegraph.cli.messages:cancel",
     "retry": "telegraph.cli.messages:retry",
+    "settings": "telegraph.cli.settings:settings",
     "chat": "telegraph.cli.chat:chat",
     "backup": "telegraph.cli.keeping:backup",
     "restore": "telegraph.cli.keeping:restore",

@@ -13,7 +13,7 @@ from datetime import datetime, tzinfo
 import msgspec
 
 from telegraph.errors import Language
-from telegraph.protocol.node_api import AccountState, FailureReason, Message, MessageState, NodeStatus, Person
+from telegraph.protocol.node_api import AccountState, FailureReason, Message, MessageState, NodeStatus, Person, Settings
 
 TICKS: dict[MessageState, str] = {
     "pending": "…",
@@ -236,6 +236,11 @@ def status_text(status: NodeStatus) -> str:
         *(("Damaged", visible(line)) for line in status.damage),
     ]
     return "\n".join(f"{padded(title, 10)}  {value}" for title, value in rows)
+
+
+def settings_text(settings: Settings) -> str:
+    """A line for each choice."""
+    return f"Read receipts  {'on' if settings.read_receipts else 'off'}"
 
 
 def count(number: int, thing: str) -> str:

@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 
 from telegraph.errors import BadInput, IllegalText, NotLoggedIn, UnknownMessage
-from telegraph.node import acts, history, streams
+from telegraph.node import acts, history, receipts, streams
 from telegraph.node.contacts import possible_name
 from telegraph.node.entering import Entering
 from telegraph.node.expiry import MAX_SECONDS, MIN_SECONDS
@@ -170,6 +170,15 @@ class Node(Entering):
         if marked:
             self._messages_changed(contact.id)
         return marked
+
+    @property
+    def read_receipts(self) -> bool:
+        """Whether others are told that their messages were read here."""
+        return receipts.wanted(self.database.reader)
+
+    async def choose_read_receipts(self, *, on: bool) -> None:
+        """From now on others are told that their messages were read here, or not."""
+        await self.database.write(lambda connection: receipts.choose(connection, on=on))
 
     async def history(self, user: str, *, before: str | None = None, limit: int = 50) -> tuple[list[Message], bool]:
         """Up to ``limit`` messages before one (None: the latest), oldest first, and whether there are older ones.

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from telegraph.errors import ForgedFrame
-from telegraph.node import event_log
+from telegraph.node import event_log, receipts
 from telegraph.node.ids import earliest_id, next_id
 from telegraph.node.order import Verdict, judge, place
 from telegraph.protocol.frames import MessageFrame, Refuse
@@ -40,6 +40,7 @@ class Counters(msgspec.Struct):
     in_ord: bytes
     in_read: int
     in_holes: int
+    read_told: int
     read_ord: bytes
 
 
@@ -389,14 +390,18 @@ def receive_outside(
 
 
 def read_here(connection: sqlite3.Connection, contact: int) -> int:
-    """The user has read everything that is stored of a contact: how many messages are newly read."""
+    """The user has read everything that is stored of a contact: how many messages are newly read.
+
+    The contact is told, unless read receipts are off.
+    """
     have = counters(connection, contact)
     marked = have.in_seq - have.in_read - have.in_holes
     if marked:
         event_log.log_states(connection, contact, have.stream, have.in_read + 1, have.in_seq, mine=False)
     marked += _read_outside(connection, contact)
     top = connection.execute("SELECT max(ord) FROM messages WHERE contact = ?", (contact,)).fetchone()[0]
-    set_counters(connection, contact, in_read=have.in_seq, in_holes=0, read_ord=top or b"")
+    told = have.read_told if receipts.wanted(connection) else have.in_seq
+    set_counters(connection, contact, in_read=have.in_seq, in_holes=0, read_told=told, read_ord=top or b"")
     return marked
 
 

@@ -204,6 +204,21 @@ class Inbox(msgspec.Struct):
     messages: list[Message]
 
 
+class Settings(msgspec.Struct):
+    """``GET /api/v1/settings``: choices of the account on this node.
+
+    ``read_receipts``: others are told that their messages were read here.
+    """
+
+    read_receipts: bool
+
+
+class SettingsChange(msgspec.Struct):
+    """``PUT /api/v1/settings``: what is left out stays as it is."""
+
+    read_receipts: bool | None = None
+
+
 class Found(msgspec.Struct):
     """``GET /api/v1/search``: the newest messages that match, the newest first."""
 

@@ -45,6 +45,7 @@ class FakeNode:
             api.Person("carol", "id-carol", "offline", "2026-11-23T10:00:00.000000Z"),
         ]
         self.messages: list[api.Message] = []
+        self.settings = api.Settings(read_receipts=True)
         self.events: list[api.Event] = []
         self.bodies: list[tuple[str, str, Any]] = []
         self.failing: TelegraphError | None = None
@@ -127,6 +128,8 @@ class FakeNode:
                 web.get(prefix + "/conversations/{user}/messages", self._page),
                 web.get(prefix + "/inbox", self._inbox),
                 web.get(prefix + "/search", self._search),
+                web.get(prefix + "/settings", self._settings),
+                web.put(prefix + "/settings", self._change_settings),
                 web.post(prefix + "/messages", self._send),
                 web.post(prefix + "/messages/{message}/cancel", self._cancel),
                 web.post(prefix + "/messages/{message}/retry", self._retry),
@@ -235,6 +238,15 @@ class FakeNode:
         if self.answers_on_send != "pending":
             await self._advance(message.id, self.answers_on_send)
         return _answer(message, 201)
+
+    async def _settings(self, _: web.Request) -> web.Response:
+        return _answer(self.settings)
+
+    async def _change_settings(self, request: web.Request) -> web.Response:
+        change = await self._body(request, api.SettingsChange)
+        if change.read_receipts is not None:
+            self.settings.read_receipts = change.read_receipts
+        return _answer(self.settings)
 
     async def _search(self, request: web.Request) -> web.Response:
         user = request.query.get("user")

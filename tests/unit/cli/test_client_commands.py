@@ -31,6 +31,7 @@ CLIENT_COMMANDS = [
     "history",
     "read",
     "search",
+    "settings",
     "cancel",
     "retry",
     "chat",
@@ -259,6 +260,14 @@ def test_searching_shows_whose_conversation_each_message_is_of(cli: "Cli", node:
     assert "no train" not in cli("search", "train", "--with", "bob").out
     assert cli("search", "no", "such words & more").out == "Nothing found.\n"
     assert cli("search", "x", "--with", "nobody").code == 4
+
+
+def test_choices_are_shown_and_changed_one_by_one(cli: "Cli", node: "FakeNode") -> None:
+    assert cli("settings").out == "Read receipts  on\n"
+    assert cli("settings", "--read-receipts", "off", "--format", "json").json()["read_receipts"] is False
+    assert node.bodies[-1][:2] == ("PUT", "/api/v1/settings")
+    assert cli("settings").out == "Read receipts  off\n"
+    assert cli("settings", "--read-receipts", "perhaps").code == 2
 
 
 def test_a_message_can_be_given_up_and_sent_after_all(cli: "Cli", node: "FakeNode") -> None:

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from town import Mallory, Person, Town, until
 
-from telegraph.node import history, voids
+from telegraph.node import history, receipts, streams, voids
 from telegraph.node.model import Message
 from telegraph.protocol.frames import MessageFrame, Refuse, Skip, Skipped, Stored
 
@@ -174,3 +174,40 @@ async def test_whatever_breaks_each_message_is_with_bob_or_given_up_and_never_bo
         message.id for message in bob.shown(alice) if message.id in both
     ]
     assert history.pending_count(alice.db.reader) == 0
+
+
+async def choose(person: Person, *, on: bool) -> None:
+    await person.db.write(lambda db: receipts.choose(db, on=on))
+
+
+async def test_with_read_receipts_off_nobody_is_told_what_was_read(town: Town) -> None:
+    alice, bob = await town.join("alice"), await town.join("bob")
+    await choose(bob, on=False)
+    await alice.send(bob, "one")
+    await until(lambda: bob.texts(alice) == ["one"])
+    await bob.read(alice)
+    assert history.unread_count(bob.db.reader) == 0
+    assert streams.waiting(bob.db.reader) == []
+
+    await alice.send(bob, "two")
+    await until(lambda: alice.states(bob) == ["delivered"] * 2)  # whatever bob had to say came before
+
+    await choose(bob, on=True)
+    assert streams.waiting(bob.db.reader) == []  # what was read meanwhile stays untold
+    await bob.read(alice)
+    await until(lambda: alice.states(bob) == ["read"] * 2)
+
+
+async def test_receipts_that_wait_when_they_are_switched_off_are_not_sent(town: Town) -> None:
+    alice, bob = await town.join("alice"), await town.join("bob")
+    await alice.send(bob, "one")
+    await until(lambda: alice.states(bob) == ["delivered"])
+    await alice.stop()
+    await bob.read(alice)
+    assert streams.waiting(bob.db.reader) == [1]
+
+    await choose(bob, on=False)
+
+    assert streams.waiting(bob.db.reader) == []
+    assert receipts.wanted(alice.db.reader)
+    assert not receipts.wanted(bob.db.reader)

@@ -34,7 +34,7 @@ from telegraph.errors import (
     WrongCredentials,
     WrongPassword,
 )
-from telegraph.node.api import message_calls, views
+from telegraph.node.api import message_calls, settings_calls, views
 from telegraph.node.api.download import pieces_of
 from telegraph.node.api.guard import Guard
 from telegraph.node.api.stream import events
@@ -228,6 +228,7 @@ def rest_router(node: Node, guard: Guard) -> Router:
             inbox,
             send,
             *message_calls.CALLS,
+            *settings_calls.CALLS,
         ],
     )
     unguarded = Router(

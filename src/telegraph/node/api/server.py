@@ -36,6 +36,8 @@ DESCRIPTION: Final = Description(
         node_api.MessagesPage,
         node_api.Inbox,
         node_api.Found,
+        node_api.Settings,
+        node_api.SettingsChange,
         node_api.SendRequest,
         node_api.ReadMarked,
         node_api.Ok,

@@ -5,8 +5,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Everything that is wanted from the system, in one place. The tests need nothing more than the program so far.
-SYSTEM_PACKAGES=(python3 python3-venv)
+# Everything that is wanted from the system, in one place: Python for the program, libfaketime for the tests of clock
+# jumps (tests/cluster).
+SYSTEM_PACKAGES=(python3 python3-venv libfaketime)
 
 # A Python that is new enough and can make an environment with pip in it. Debian keeps ensurepip in python3-venv,
 # and a pyenv shim may be on the path without a Python behind it: so each is asked, not only looked for.
@@ -21,7 +22,7 @@ find_python() {
     return 1
 }
 
-install_python() {
+install_packages() {
     if ! command -v apt-get >/dev/null; then
         echo "setup: Telegraph needs Python 3.11 or newer with venv and pip; install it and run make again." >&2
         exit 1
@@ -39,13 +40,22 @@ install_python() {
 
 # An environment whose Python is gone (a system upgrade) or that was copied without pip is made anew.
 if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
-    python=$(find_python) || { install_python; python=$(find_python); } || {
+    python=$(find_python) || { install_packages; python=$(find_python); } || {
         echo "setup: the Python of this system is older than 3.11; install Python 3.11 or newer." >&2
         exit 1
     }
     echo "setup: making .venv with $python" >&2
     rm -rf .venv
     "$python" -m venv .venv
+fi
+
+# The program runs without it: where it cannot be installed, the tests that need it say so.
+if ! compgen -G "/usr/lib/*/faketime/libfaketimeMT.so.1" >/dev/null; then
+    if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+        install_packages || echo "setup: libfaketime could not be installed; the tests of clock jumps will fail" >&2
+    else
+        echo "setup: the tests of clock jumps need libfaketime: sudo apt-get install libfaketime" >&2
+    fi
 fi
 
 # Twice quiet: errors are shown, remarks about how this machine finds packages are not.

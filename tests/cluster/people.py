@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import aiohttp
 import msgspec
+from planted import NO_BUG
 
 from telegraph.protocol import node_api as api
 from telegraph.protocol.manager_api import ErrorAnswer
@@ -19,6 +20,7 @@ from telegraph.testing.history import Called, Final, History, Kept, ReadCalled, 
 from telegraph.testing.hosts import Host, Network
 from telegraph.testing.processes import PASSWORD, RunningProcess, start_manager, start_node
 
+RELAY = "relay"
 HERE = Path(__file__).parent
 PAGE = 1000
 CALL_WITHIN = 60.0
@@ -48,11 +50,14 @@ class Person:
         self.town, self.host, self.name = town, host, host.name
         self.data = town.root / self.name
         self.clock_file = town.root / f"{self.name}-clock"
+        self.identity_file = town.root / f"{self.name}-identity"
+        self.relay_port = 9000 + int(host.address.rsplit(".", 1)[1])
         self.process: RunningProcess | None = None
         self.logs: list[str] = []
         self.up = asyncio.Event()
         self.cursor = 0
         self.count = 0
+        self.received = 0
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, socket_factory=host.socket),
             timeout=aiohttp.ClientTimeout(total=CALL_WITHIN),
@@ -69,15 +74,25 @@ class Person:
             self._following = asyncio.create_task(self._follow())
 
     def _start(self) -> RunningProcess:
-        module = ("planted", self._bug) if self._bug else ("telegraph",)
+        bug = self._bug or (NO_BUG if self.town.relay else "")
+        module = ("planted", bug) if bug else ("telegraph",)
         return start_node(
             self.data,
             self.town.manager_url,
             self.town.root / "manager" / "ca.pem",
-            *("--host", "0.0.0.0", "--peer-port", "8000", *self.town.node_options(self.name)),  # noqa: S104 - its own host
-            env={"PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]), **self._clock()},
+            *("--host", "0.0.0.0", "--peer-port", "8000", *self._by_relay()),  # noqa: S104 - its own host
+            env={
+                "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
+                "TELEGRAPH_TEST_IDENTITY": str(self.identity_file),
+                **self._clock(),
+            },
             program=(*self.host.enter, sys.executable, "-m", *module),
         )
+
+    def _by_relay(self) -> tuple[str, ...]:
+        if not self.town.relay:
+            return ()
+        return ("--advertise", f"{self.town.network[RELAY].address}:{self.relay_port}")
 
     def _clock(self) -> dict[str, str]:
         if not self.town.fake_clocks:
@@ -168,7 +183,8 @@ class Person:
     async def read(self, peer: str) -> None:
         self.town.history.note(ReadCalled, node=self.name, peer=peer)
         with contextlib.suppress(*_AWAY):
-            await self.call("POST", f"/conversations/{peer}/read")
+            status, answer = await self.call("POST", f"/conversations/{peer}/read")
+            assert status in (200, 404, 500, 503), answer  # unknown yet, disk full, no manager to ask
 
     async def call(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
         async with self.session.request(method, f"{self._url}{path}", json=body, headers=self._headers) as answer:
@@ -202,6 +218,7 @@ class Person:
         match event:
             case api.MessageEvent(message=message):
                 self._note(Shown, message, id=message.id, text=message.text)
+                self.received += not message.mine
             case api.StateEvent(message=message):
                 self._note(Told, message, id=message.id, state=message.state)
             case api.ResetEvent():
@@ -250,10 +267,17 @@ class RealTown:
         bug: str = "",
         fake_clocks: bool = False,
         small_disks: bool = False,
+        relay: bool = False,
+        guests: Sequence[str] = (),
     ) -> None:
+        """``relay``: everybody gives the address of a host called :data:`RELAY` as theirs; see relay.py.
+
+        ``guests`` are hosts without a node.
+        """
         self.root = root
         self.fake_clocks = fake_clocks
-        self.network = Network("manager", *names, seed=seed)
+        self.relay = relay
+        self.network = Network("manager", *names, *guests, *((RELAY,) if relay else ()), seed=seed)
         self.history = History(root / "history.jsonl")
         self.people = {name: Person(self, self.network[name], bug) for name in names}
         self.manager: RunningProcess | None = None
@@ -262,11 +286,6 @@ class RealTown:
     @property
     def manager_url(self) -> str:
         return f"https://{self.network['manager'].address}:8000"
-
-    def node_options(self, name: str) -> tuple[str, ...]:
-        """Further options of somebody's node."""
-        del name
-        return ()
 
     def start_manager(self) -> None:
         host = self.network["manager"]
@@ -304,13 +323,19 @@ class RealTown:
     def others(self, name: str) -> list[str]:
         return [other for other in self.people if other != name]
 
-    async def settle(self) -> None:
+    async def seen(self, name: str, messages: int) -> None:
+        """Waits until somebody was shown so many messages of others."""
+        async with asyncio.timeout(QUIET_WITHIN):
+            while self.people[name].received < messages:  # noqa: ASYNC110 - the stream that says so is its own
+                await asyncio.sleep(0.01)
+
+    async def settle(self, within: float = QUIET_WITHIN) -> None:
         """Waits until nothing waits anywhere and everybody has seen everything, then writes down what is kept.
 
         Raises:
             TimeoutError: it did not become quiet.
         """
-        async with asyncio.timeout(QUIET_WITHIN):
+        async with asyncio.timeout(within):
             while not await self._is_quiet():  # noqa: ASYNC110 - it is spread over several processes
                 await asyncio.sleep(0.2)
         await self.finish()

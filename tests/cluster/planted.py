@@ -1,17 +1,25 @@
 """Bugs that are planted on purpose, to see that the validators catch them. No code of the package can do this.
 
-``python -m planted BUG … `` with this folder on PYTHONPATH is ``python -m telegraph …`` with a bug in it.
+``python -m planted BUG … `` with this folder on PYTHONPATH is ``python -m telegraph …`` with a bug in it; with
+:data:`NO_BUG` for it, it is the same. Either way the node's certificate and key are written to
+``$TELEGRAPH_TEST_IDENTITY``, for a relay between two nodes.
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from telegraph.node import streams, talk
+import msgspec
+
+from telegraph.node import database, streams, talk
 from telegraph.node.order import Place
+from telegraph.peer import credentials, tls
 from telegraph.protocol.frames import MessageFrame, Stored
+from telegraph.storage import schema
 
 Patch = Callable[[Any, str, Any], None]
 """As ``setattr``, or as pytest's ``monkeypatch.setattr``, which takes it back."""
@@ -63,8 +71,36 @@ BUGS: dict[str, tuple[Callable[[Patch], None], str]] = {
 }
 """Each bug, and the promise that it breaks."""
 
+NO_BUG = "no_bug"
+
+
+def store_in_the_clear(patch: Patch) -> None:
+    """Opens every database without its key."""
+    connect = schema.connect
+    patch(database, "connect", lambda path, _key=None: connect(path))
+
+
+def give_identity_away(patch: Patch, file: Path) -> None:
+    """Writes what the node shows to others into a file, its private key included."""
+    make = credentials.server_context
+
+    def server_context(identity: credentials.Credentials) -> Any:
+        fresh = file.with_suffix(".new")
+        fresh.write_bytes(msgspec.json.encode(identity))
+        fresh.replace(file)
+        return make(identity)
+
+    patch(tls, "server_context", server_context)
+
+
 if __name__ == "__main__":
-    BUGS[sys.argv.pop(1)][0](setattr)
+    bug = sys.argv.pop(1)
+    if bug == store_in_the_clear.__name__:
+        store_in_the_clear(setattr)
+    elif bug != NO_BUG:
+        BUGS[bug][0](setattr)
+    if "TELEGRAPH_TEST_IDENTITY" in os.environ:
+        give_identity_away(setattr, Path(os.environ["TELEGRAPH_TEST_IDENTITY"]))
     from telegraph.cli.main import main
 
     main()

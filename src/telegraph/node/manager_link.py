@@ -112,7 +112,7 @@ class ManagerLink:
                 except FateUnknown:
                     raise
                 except Unavailable as away:
-                    log.info("manager_away", url=url, path=path.split("?", maxsplit=1)[0], code=away.code)
+                    log.info("manager_away", url=url, call=_kind_of(path), code=away.code)
                     continue
                 self._prefer(url)
                 return result
@@ -281,3 +281,8 @@ class _Ended(Exception):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+def _kind_of(path: str) -> str:
+    """The first part of a path: what follows may name somebody, and logs do not say with whom people talk."""
+    return "/" + path.split("?", maxsplit=1)[0].split("/")[1]

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from telegraph.errors import FateUnknown, ManagerAway, NoManagerFound, NotLoggedIn, Unavailable, UnknownUser
 from telegraph.node import manager_link
@@ -87,6 +88,15 @@ async def test_the_next_manager_answers_if_the_first_is_away_and_is_asked_first_
 
     assert client.asked == [ONE, TWO, TWO]
     assert managers.urls[0] == TWO
+
+
+@pytest.mark.parametrize("path", ["/users/bob", "/users/reconnect/10.0.0.1/bob", "/people?query=bob"])
+async def test_no_log_says_whom_a_manager_was_asked_for(path: str) -> None:
+    with capture_logs() as logs, pytest.raises(ManagerAway):
+        await link(FakeClient(), ONE).call("GET", path, Answer)
+
+    assert logs
+    assert "bob" not in str(logs)
 
 
 async def test_a_manager_without_quorum_is_passed_over_too() -> None:

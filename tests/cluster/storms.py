@@ -1,0 +1,206 @@
+"""Traffic and faults for real people: who writes when, what breaks when. A plan depends on its seed alone."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from random import Random
+
+import msgspec
+from people import Person, RealTown
+
+from telegraph.testing.history import Called, Fault, Refused, Returned, Told
+from telegraph.testing.switch import Line
+from telegraph.testing.validators import Violation, check
+
+DAY = 86_400
+
+FAULTS = ("kill", "stop", "cut", "one_way", "delay", "lose", "packets", "clock", "disk_full", "manager")
+
+
+class Blow(msgspec.Struct, frozen=True):
+    """One fault: what, whom it hits, for how many seconds, and how many seconds of peace come after it."""
+
+    what: str
+    victim: str
+    other: str
+    hold: float
+    peace: float
+
+
+def plan(seed: int, names: Sequence[str], faults: Sequence[str] = FAULTS) -> Iterator[Blow]:
+    """Endless blows: each round has every fault once, in an order of its own. Pure."""
+    rng = Random(f"{seed} storm")
+    while True:
+        for what in rng.sample(faults, len(faults)):
+            victim, other = rng.sample(sorted(names), 2)
+            yield Blow(what, victim, other, rng.choice((0.3, 1.0, 2.0, 4.5)), rng.choice((0.0, 0.3, 1.0)))
+
+
+class Storm:
+    """Carries out a plan in a town."""
+
+    def __init__(self, town: RealTown, seed: int) -> None:
+        self.town = town
+        self.rng = Random(f"{seed} details")
+        self.blows: Counter[str] = Counter()
+
+    async def strike(self, blow: Blow) -> None:
+        self.town.history.note(Fault, what=blow.what, who=[blow.victim, blow.other], detail=f"{blow.hold} s")
+        self.blows[blow.what] += 1
+        victim = self.town.people[blow.victim]
+        match blow.what:
+            case "kill":
+                await victim.kill()
+                await asyncio.sleep(blow.hold)
+                await victim.start()
+            case "manager":
+                await self._manager_away(blow.hold)
+            case "stop":
+                victim.signal(signal.SIGSTOP)
+                await asyncio.sleep(blow.hold)
+                victim.signal(signal.SIGCONT)
+            case "disk_full":
+                victim.fill_disk()
+                await asyncio.sleep(blow.hold)
+                victim.empty_disk()
+            case "clock":
+                victim.set_clock(self.rng.choice((-DAY, 0, DAY)))
+                await asyncio.sleep(blow.hold)
+            case _:
+                self._line(blow, victim)
+                await asyncio.sleep(blow.hold)
+                self.town.network.heal()
+        self.town.history.note(Fault, what=f"end of {blow.what}", who=[blow.victim])
+        await asyncio.sleep(blow.peace)
+
+    def _line(self, blow: Blow, victim: Person) -> None:
+        network = self.town.network
+        match blow.what:
+            case "cut":
+                network.set(victim.name, blow.other, Line(cut=True))
+            case "one_way":
+                network.set(victim.name, blow.other, Line(cut=True), one_way=True)
+            case "delay":
+                network.isolate(victim.name, Line(delay=0.1, jitter=0.05))
+            case "lose":
+                network.isolate(victim.name, Line(lose=0.1))
+            case "packets":
+                network.isolate(victim.name, Line(repeat=0.2, overtake=0.2, overtaken_by=0.01))
+
+    async def _manager_away(self, hold: float) -> None:
+        assert self.town.manager is not None
+        await asyncio.to_thread(self.town.manager.kill)
+        await asyncio.sleep(hold)
+        await asyncio.to_thread(self.town.start_manager)
+
+
+class Traffic:
+    """Everybody writes to everybody, and reads now and then, until :meth:`stop`."""
+
+    def __init__(self, town: RealTown, seed: int, *, writers: int = 4, pause: float = 0.0) -> None:
+        """``writers`` for each node write at once; ``pause`` is the mean seconds between the messages of one."""
+        self.town = town
+        self.enough = asyncio.Event()
+        self._target: int | None = None
+        self.tried = 0
+        self._pause = pause
+        self._tasks = [
+            asyncio.create_task(self._write(person, Random(f"{seed} {person.name} {writer}")))
+            for person in town.people.values()
+            for writer in range(writers)
+        ]
+        self._tasks += [
+            asyncio.create_task(self._read(person, Random(f"{seed} {person.name} reads")))
+            for person in town.people.values()
+        ]
+
+    async def until(self, messages: int) -> None:
+        """Waits until so many sends were tried altogether."""
+        self._target = messages
+        self._count(0)
+        await self.enough.wait()
+
+    async def stop(self) -> None:
+        """Everybody finishes the sentence."""
+        for task in self._tasks:
+            task.cancel()
+        for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    def _count(self, more: int) -> None:
+        self.tried += more
+        if self._target is not None and self.tried >= self._target:
+            self.enough.set()
+
+    async def _write(self, person: Person, rng: Random) -> None:
+        others = self.town.others(person.name)
+        while True:
+            await person.up.wait()
+            filler = "x" * (rng.randrange(200) if rng.random() < 0.99 else 5000)
+            if await person.send(rng.choice(others), filler) is None:
+                await asyncio.sleep(0.05)  # away, or its disk is full
+            self._count(1)
+            if self._pause:
+                await asyncio.sleep(rng.expovariate(1 / self._pause))
+
+    async def _read(self, person: Person, rng: Random) -> None:
+        others = self.town.others(person.name)
+        while True:
+            await person.up.wait()
+            await person.read(rng.choice(others))
+            await asyncio.sleep(rng.uniform(0.2, 1.0))
+
+
+async def weather(storm: Storm, plan_of: Iterator[Blow], traffic: Traffic, blows: int | None, messages: int) -> None:
+    """So many blows and at least so many messages; without a number of blows, until there were enough messages."""
+    enough = asyncio.create_task(traffic.until(messages))
+    for blow in itertools.islice(plan_of, blows):
+        await storm.strike(blow)
+        if blows is None and enough.done():
+            break
+    await enough
+
+
+async def run(
+    town: RealTown, seed: int, *, blows: int | None, messages: int, writers: int = 4, pause: float = 0.0
+) -> list[Violation]:
+    """A whole run: traffic under faults, then quiet; every broken promise. Prints what it was."""
+    began = time.monotonic()
+    names = sorted(town.people)
+    storm, traffic = Storm(town, seed), Traffic(town, seed, writers=writers, pause=pause)
+    try:
+        await weather(storm, plan(seed, names), traffic, blows, messages)
+    finally:
+        with contextlib.suppress(Exception):
+            town.network.heal()
+        await traffic.stop()
+    await town.settle()
+    violations = check(town.history.records)
+    print(report(town, seed, storm, time.monotonic() - began, violations))  # noqa: T201 - the report
+    return violations
+
+
+def report(town: RealTown, seed: int, storm: Storm, seconds: float, violations: list[Violation]) -> str:
+    """What happened, in one line of JSON."""
+    kinds = Counter(type(record).__name__ for record in town.history.records)
+    ticks = Counter(record.state for record in town.history.records if isinstance(record, Told) and record.mine)
+    return json.dumps(
+        {
+            "seed": seed,
+            "nodes": len(town.people),
+            "tried": kinds[Called.__name__],
+            "returned": kinds[Returned.__name__],
+            "refused": kinds[Refused.__name__],
+            "ticks": dict(ticks),
+            "faults": dict(storm.blows),
+            "packets": msgspec.to_builtins(town.network.counts()),
+            "seconds": round(seconds),
+            "violations": dict(Counter(violation.promise for violation in violations)),
+        }
+    )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from telegraph.node.app import Node
     from telegraph.node.model import (
         AccountChanged,
+        ContactChanged,
+        ContactKeyChanged,
         Event,
         Message,
         MessageReceived,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccountChanged",
+    "ContactChanged",
+    "ContactKeyChanged",
     "Event",
     "Message",
     "MessageReceived",

@@ -8,14 +8,15 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
     TelegraphError (500)
     ├── RemoteError (500)
     ├── BadInput (400)          MalformedBody · IllegalName · IllegalPassword · IllegalAddress · IllegalText
-    │                           IllegalInvite · IllegalCsr · IllegalQuery · BodyTooLarge (413)
-    │                           UnsupportedMedia (415)
+    │                           IllegalInvite · IllegalCsr · IllegalQuery · IllegalSafetyNumber
+    │                           BodyTooLarge (413) · UnsupportedMedia (415)
     ├── Refused (403)           NotLoggedIn (401) · WrongCredentials (401) · ForeignSession · WrongRole
     │                           RegistrationClosed · InviteNeeded · ForeignOrigin · ForgedFrame · BadSignature
     │                           WrongApiToken (401) · WrongPassword (401) · RevokedKey
     ├── Missing (404)           UnknownUser · UnknownPath · UnknownMessage · UnknownSession · AccountDeleted
     │                           WrongMethod (405)
     ├── Conflict (409)          NameTaken · WrongState · StaleCounter · OtherAccount · SequenceGap · KeyChanged
+    │                           SafetyNumberDiffers · NoDeviceKey · NameHeld
     ├── TooMany (429)           RateLimited · Busy · TooManyDevices
     ├── Unavailable (503)       ManagerAway · NoManagerFound · FateUnknown · PeerAway · NodeAway · DirectoryUnavailable
     └── CannotStart (500)       PortTaken · DataInUse · DataUnreadable · CaUnreadable · CaUnknown · CaMismatch
@@ -158,6 +159,13 @@ class IllegalQuery(BadInput):
 
     code = "illegal_query"
     spanish = "Un parámetro de la solicitud no se puede usar: {detail}."
+
+
+class IllegalSafetyNumber(BadInput):
+    """That is no safety number: {detail}."""
+
+    code = "illegal_safety_number"
+    spanish = "Eso no es un número de seguridad: {detail}."
 
 
 class BodyTooLarge(BadInput):
@@ -380,6 +388,27 @@ class KeyChanged(Conflict):
 
     code = "key_changed"
     spanish = "La clave del dispositivo de {username} no es la conocida hasta ahora; confirme con esa persona antes de seguir."
+
+
+class SafetyNumberDiffers(Conflict):
+    """That is not the safety number that you have with {username}; somebody may be between you, so do not go on before you know why."""
+
+    code = "safety_number_differs"
+    spanish = "Ese no es el número de seguridad que usted tiene con {username}; alguien podría estar entre ustedes: no siga antes de saber por qué."
+
+
+class NoDeviceKey(Conflict):
+    """{username} has never logged in, so there is no key to compare or verify yet."""
+
+    code = "no_device_key"
+    spanish = "{username} nunca ha iniciado sesión, así que aún no hay clave que comparar o verificar."
+
+
+class NameHeld(Conflict):
+    """The directory gives the name {username} to somebody else than the person whom you know by it; that is not taken over."""
+
+    code = "name_held"
+    spanish = "El directorio da el nombre {username} a otra persona que la que usted conoce con él; eso no se acepta."
 
 
 # --- too many --------------------------------------------------------------------------------------------

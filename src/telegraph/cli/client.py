@@ -204,6 +204,38 @@ class NodeApi:
         """Marks everything from somebody as read."""
         return await self._call("POST", f"/conversations/{_segment(user)}/read", api.ReadMarked)
 
+    # --- trust ---
+
+    async def safety_number(self, user: str) -> api.SafetyNumber:
+        """The digits to compare with somebody."""
+        return await self._call("GET", f"/people/{_segment(user)}/safety-number", api.SafetyNumber)
+
+    async def trust(self, user: str) -> api.Trust:
+        """What has been said of somebody here."""
+        return await self._call("GET", f"/people/{_segment(user)}/trust", api.Trust)
+
+    async def verify(self, user: str, number: str | None) -> api.Trust:
+        """Marks somebody as verified, by their number or without one."""
+        body = api.VerifyRequest(number, without_number=number is None)
+        return await self._call("PUT", f"/people/{_segment(user)}/verified", api.Trust, body)
+
+    async def unverify(self, user: str) -> api.Trust:
+        """Takes that back."""
+        return await self._call("DELETE", f"/people/{_segment(user)}/verified", api.Trust)
+
+    async def decide_key(self, user: str, number: str | None = None, *, accept: bool) -> api.Trust:
+        """Goes on with somebody's new key, or stays with the old one."""
+        return await self._call("PUT", f"/people/{_segment(user)}/key", api.Trust, api.KeyDecision(accept, number))
+
+    async def block(self, user: str, *, blocked: bool) -> api.Trust:
+        """Blocks somebody, or ends that."""
+        method = "PUT" if blocked else "DELETE"
+        return await self._call(method, f"/people/{_segment(user)}/blocked", api.Trust)
+
+    async def blocked(self) -> list[api.Trust]:
+        """Everybody who is blocked."""
+        return (await self._call("GET", "/blocked", api.BlockedPeople)).people
+
     # --- events ---
 
     async def events(self, cursor: int | None = None) -> EventStream:

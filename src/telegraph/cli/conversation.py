@@ -14,6 +14,7 @@ from telegraph.protocol.manager_api import Status
 from telegraph.protocol.names import name_key
 from telegraph.protocol.node_api import (
     AccountEvent,
+    ContactEvent,
     Event,
     Message,
     MessageEvent,
@@ -92,7 +93,7 @@ class Conversation:
                 return self._presence(event.user, event.status, event.last_seen)
             case AccountEvent(account="locked" | "ended"):
                 return [ShowNote("You are logged out here; log in to go on.")]
-            case PresenceEvent() | AccountEvent() | ResetEvent():
+            case PresenceEvent() | ContactEvent() | AccountEvent() | ResetEvent():
                 return []
 
     def knows(self, message: Message) -> bool:

@@ -5,7 +5,7 @@ import sys
 import click
 
 from telegraph.cli.options import Caller, client_options
-from telegraph.cli.render import TICKS, count, found_text, messages_text, tick_of, visible
+from telegraph.cli.render import TICKS, count, found_text, messages_text, tick_of, visible, waiting_for
 from telegraph.errors import BadInput
 
 
@@ -35,7 +35,8 @@ def send(caller: Caller, user: str, text: tuple[str, ...], expires_in: float | N
     """  # noqa: D301 - click's \b keeps the lines apart
     words = _from_stdin() if text == ("-",) else " ".join(text)
     message = caller.ask(lambda node: node.send(user, words, expires_in))
-    caller.show(message, lambda: f"{TICKS[message.state]} {message.state}, to {visible(message.recipient)}")
+    told = f"{TICKS[message.state]} {message.state}, to {visible(message.recipient)}{waiting_for(message)}"
+    caller.show(message, lambda: told)
 
 
 def _from_stdin() -> str:

@@ -150,16 +150,35 @@ def message_lines(
     message's id on a line of its own.
     """
     name = padded(visible("you" if message.mine else message.sender), columns)
+    if message.kind == "key_changed":
+        return [f"{clock(message.timestamp, zone)}  — {key_notice(message)} —"]
     head = f"{clock(message.timestamp, zone)}  {name}  "
     first, *others = visible_lines(shown_text(message))
     lines = [head + first, *(" " * width(head) + line for line in others)]
     if message.late:
         lines[-1] += "  (late)"
     if message.mine and tick:
-        lines[-1] += f"  {tick_of(message)}"
+        lines[-1] += f"  {tick_of(message)}{waiting_for(message)}"
     if ids:
         lines.append(" " * width(head) + visible(message.id))
     return lines
+
+
+def waiting_for(message: Message) -> str:
+    """Why a message is not sent until the user says so, in brackets; empty if that is not so."""
+    match message.waits:
+        case "key_changed":
+            return f" (waits for: telegraph trust {visible(message.recipient)})"
+        case "blocked":
+            return " (blocked)"
+        case None:
+            return ""
+
+
+def key_notice(message: Message) -> str:
+    """What an entry of kind ``key_changed`` says."""
+    name = visible(message.sender)
+    return f"{name}'s device key changed; compare: telegraph safety-number {name}"
 
 
 def name_columns(messages: Iterable[Message]) -> int:

@@ -9,6 +9,7 @@ from telegraph.node.contacts import possible_name
 from telegraph.node.entering import Entering
 from telegraph.node.expiry import MAX_SECONDS, MIN_SECONDS
 from telegraph.node.model import Contact, Event, Message, as_time, id_bytes, id_text
+from telegraph.node.people import SafetyNumber
 from telegraph.protocol.frames import MAX_TEXT_BYTES
 from telegraph.protocol.manager_api import User
 from telegraph.protocol.names import name_key
@@ -39,7 +40,7 @@ class Node(Entering):
         Raises:
             ManagerAway: the directory cannot be asked now.
         """
-        return await self._member.search(query)
+        return self._decisions.shown(await self._member.search(query), online_only=not query)
 
     async def contact(self, user: str) -> Contact:
         """Somebody by name: known here, or else looked up in the directory and pinned.
@@ -218,8 +219,47 @@ class Node(Entering):
         return list(self._contacts) if self._store.state == "open" else []
 
     def presence(self, user_id: str) -> tuple[bool, str | None]:
-        """Whether a contact is online as far as is known, and when they were last seen (RFC 3339 or None)."""
-        return self._online.get(user_id, (False, None))
+        """Whether a contact is online as far as is known, and when they were last seen (RFC 3339 or None).
+
+        Of who is blocked nothing is known.
+        """
+        contact = self._contacts.of_user(user_id)
+        hidden = contact is not None and contact.blocked
+        return (False, None) if hidden else self._online.get(user_id, (False, None))
+
+    # --- trust ---
+
+    async def safety_number(self, user: str) -> SafetyNumber:
+        """The 60 digits that this user and another compare, see :meth:`Decisions.safety_number`."""
+        return await self._decisions.safety_number(await self.contact(user))
+
+    async def verify(self, user: str, number: str | None = None) -> Contact:
+        """Marks somebody as verified, see :meth:`Decisions.verify`."""
+        return await self._decisions.verify(await self.contact(user), number)
+
+    async def unverify(self, user: str) -> Contact:
+        """Takes that back, see :meth:`Decisions.unverify`."""
+        return await self._decisions.unverify(await self.contact(user))
+
+    async def accept_key(self, user: str, number: str | None = None) -> Contact:
+        """Goes on with somebody's new device key, see :meth:`Decisions.accept_key`."""
+        return await self._decisions.accept_key(await self.contact(user), number)
+
+    async def keep_key(self, user: str) -> Contact:
+        """Stays with the key that was verified, see :meth:`Decisions.keep_key`."""
+        return await self._decisions.keep_key(await self.contact(user))
+
+    async def block(self, user: str) -> Contact:
+        """Wants to hear nothing of somebody and tells them nothing; what waits on either side waits on."""
+        return await self._decisions.block(await self.contact(user), blocked=True)
+
+    async def unblock(self, user: str) -> Contact:
+        """Hears and tells them again; what waited on either side goes out."""
+        return await self._decisions.block(await self.contact(user), blocked=False)
+
+    def blocked(self) -> list[Contact]:
+        """Everybody who is blocked, by name."""
+        return self._decisions.blocked()
 
     # --- events ---
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, Callable
 from telegraph.node import event_log
 from telegraph.node.database import Database
 from telegraph.node.event_log import LoggedEvent
-from telegraph.node.model import AccountChanged, PresenceChanged, Reset
+from telegraph.node.model import AccountChanged, ContactChanged, PresenceChanged, Reset
 
-Passing = PresenceChanged | AccountChanged
+Passing = PresenceChanged | ContactChanged | AccountChanged
 
 _PASSING_KEPT = 1024
 
@@ -17,8 +17,9 @@ _PASSING_KEPT = 1024
 class Broker:
     """Followers read at their own pace: a slow one costs no memory and misses nothing that is on disk.
 
-    Of passing events (presence, account) a follower who is more than 1,024 behind gets the newest. While the store is
-    locked there is no log: followers hear of passing events only, and go on where they were once it is open again.
+    Of passing events (presence, account, contacts) a follower who is more than 1,024 behind gets the newest. While the
+    store is locked there is no log: followers hear of passing events only, and go on where they were once it is open
+    again.
     """
 
     def __init__(self, database: Database | None = None) -> None:

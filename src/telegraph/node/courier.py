@@ -120,14 +120,16 @@ class Courier:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                if self._fresh or self._has_work():
+                if self._has_work():
                     await self._work()
         finally:
             await self._give_up_dialling()
 
     def _has_work(self) -> bool:
         """Whether something waits; the disk is asked only if something may have changed there since it was last."""
-        if self._visit:
+        if self._road.contact(self._id).waits:
+            return False
+        if self._fresh or self._visit:
             return True
         if not self._unread:
             return False
@@ -156,7 +158,7 @@ class Courier:
                 self._backoff.reset()
             if self._road.links.of(self._id) is None:  # else another link took the place of this one
                 await self._rest()
-        if self._fresh or self._has_work():
+        if self._has_work():
             self._wake.set()
 
     async def _rest(self) -> None:
@@ -244,6 +246,8 @@ class Courier:
                 return
 
     def _next(self, link: OpenLink) -> list[Frame]:
+        if self._road.contact(self._id).waits:
+            return []
         frames: list[Frame] = []
         look = self._unread
         room = min(WINDOW - max(link.in_flight, len(link.asked)), _AT_ONCE)

@@ -8,7 +8,15 @@ each of which has a cursor of its own, up to that of the row; or of a range of n
 from typing import Any
 
 from telegraph.node.history import SELECT_MESSAGE, SELECT_MESSAGE_WITH_ROW, as_message
-from telegraph.node.model import Event, Message, MessageReceived, MessageSent, StateChanged
+from telegraph.node.model import (
+    KEY_CHANGED,
+    ContactKeyChanged,
+    Event,
+    Message,
+    MessageReceived,
+    MessageSent,
+    StateChanged,
+)
 from telegraph.storage.engine import sqlite3
 
 KEPT = 100_000
@@ -113,4 +121,6 @@ def _changed(connection: sqlite3.Connection, what: list[Any]) -> sqlite3.Cursor:
 
 
 def _arrived(message: Message) -> Event:
+    if message.kind == KEY_CHANGED:
+        return ContactKeyChanged(message)
     return MessageSent(message) if message.mine else MessageReceived(message)

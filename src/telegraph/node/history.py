@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from telegraph.node.model import Message, as_time, id_text
+from telegraph.node.model import LOCAL_KINDS, Message, as_time, id_text
 from telegraph.protocol.node_api import MessageState
 from telegraph.storage.engine import sqlite3
 
@@ -19,7 +19,8 @@ _DEVICE: Final = """CASE WHEN m.mine = 1 THEN (SELECT value FROM settings WHERE 
 
 SELECT_MESSAGE: Final = f"""
 SELECT m.uuid, m.mine, c.username, m.text, m.sent_at, m.kind, m.reply_to, m.late, m.seq, m.reason, {_STATE},
-       c.user_id, {_DEVICE}
+       c.user_id, {_DEVICE},
+       CASE WHEN c.blocked THEN 'blocked' WHEN c.offered_key IS NOT NULL THEN 'key_changed' END
 FROM messages m JOIN contacts c ON c.id = m.contact"""
 
 SELECT_MESSAGE_WITH_ROW: Final = SELECT_MESSAGE.replace("SELECT ", "SELECT m.id, ", 1)
@@ -32,7 +33,7 @@ UNION ALL SELECT id FROM messages WHERE seq IS NULL AND settled = 'delivered'"""
 
 def as_message(row: Sequence[Any], me: str) -> Message:
     """A message out of a row of :data:`SELECT_MESSAGE`; ``me`` is the own user name."""
-    uuid, mine, other, text, sent_at, kind, reply_to, late, seq, reason, state, conversation, device = row
+    uuid, mine, other, text, sent_at, kind, reply_to, late, seq, reason, state, conversation, device, waits = row
     return Message(
         id=id_text(uuid),
         sender=me if mine else other,
@@ -46,7 +47,8 @@ def as_message(row: Sequence[Any], me: str) -> Message:
         late=bool(late),
         reason=reason,
         conversation=conversation,
-        device=device,
+        device=None if kind in LOCAL_KINDS else device,
+        waits=waits if state == "pending" else None,
         seq=seq,
     )
 

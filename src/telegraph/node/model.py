@@ -8,9 +8,13 @@ import msgspec
 
 from telegraph.protocol import node_api
 from telegraph.protocol.addresses import Address
-from telegraph.protocol.node_api import AccountState, FailureReason, MessageState
+from telegraph.protocol.node_api import AccountState, FailureReason, MessageState, WaitReason
 
-KNOWN_KINDS = frozenset({"text"})
+KEY_CHANGED = "key_changed"
+LOCAL_KINDS = frozenset({KEY_CHANGED})
+"""Kinds of entries in a conversation that a node writes itself; one that arrives over a link is forged."""
+
+KNOWN_KINDS = frozenset({"text", *LOCAL_KINDS})
 """Kinds of messages that this version can show; others are stored all the same."""
 
 
@@ -19,6 +23,9 @@ class Contact(msgspec.Struct, frozen=True):
 
     ``device_key`` is their raw Ed25519 key, None until their first log-in. ``address`` is where they were last
     known to be.
+    ``key_changed``: their key is, or is said to be, another one, and the user has not said that they know.
+    ``verified``: the user has compared the key. ``offered_key``: one that the directory says is theirs now, for the
+    user to decide on (:mod:`telegraph.node.pinning`). ``blocked``: the user wants to hear and tell them nothing.
     """
 
     id: int
@@ -28,6 +35,16 @@ class Contact(msgspec.Struct, frozen=True):
     address: Address | None
     counter: int
     key_changed: bool
+    verified: bool = False
+    offered_key: bytes | None = None
+    blocked: bool = False
+
+    @property
+    def waits(self) -> WaitReason | None:
+        """Why nothing is sent to them now, whether or not they can be reached; None if that is not so."""
+        if self.blocked:
+            return "blocked"
+        return None if self.offered_key is None else "key_changed"
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -35,7 +52,8 @@ class Message(msgspec.Struct, frozen=True):
 
     ``sender`` and ``recipient`` are user names, ``sent_at`` is the sender's clock, for show only.
     ``mine``: this node's user sent it. ``late``: it arrived above what had been read already.
-    ``reason``: why it failed. ``conversation`` is the user id of the other person, whatever they are called by now.
+    ``reason``: why it failed. ``waits``: why it is not sent until the user says so, if it is pending for such a reason.
+    ``conversation`` is the user id of the other person, whatever they are called by now.
     ``device`` is the raw Ed25519 key of the sender's device, None if it is not known. ``seq`` is its number among its
     sender's messages in this conversation, None if it came without one.
     """
@@ -51,6 +69,7 @@ class Message(msgspec.Struct, frozen=True):
     reply_to: str | None = None
     late: bool = False
     reason: FailureReason | None = None
+    waits: WaitReason | None = None
     conversation: str = ""
     device: bytes | None = None
     seq: int | None = None
@@ -79,6 +98,18 @@ class StateChanged(msgspec.Struct, frozen=True):
     message: Message
 
 
+class ContactKeyChanged(msgspec.Struct, frozen=True):
+    """A contact's device key changed, or is said to have. ``message`` is the entry in the conversation that says so."""
+
+    message: Message
+
+
+class ContactChanged(msgspec.Struct, frozen=True):
+    """Something about a contact is another way now: verified, key accepted, blocked, called otherwise."""
+
+    contact: Contact
+
+
 class PresenceChanged(msgspec.Struct, frozen=True):
     """Somebody this node talks to came or went, as far as the managers know. ``last_seen`` is RFC 3339 or None."""
 
@@ -100,7 +131,16 @@ class Reset(msgspec.Struct, frozen=True):
     """The cursor that was asked for is not known here; whatever was shown must be loaded anew."""
 
 
-Event = MessageReceived | MessageSent | StateChanged | PresenceChanged | AccountChanged | Reset
+Event = (
+    MessageReceived
+    | MessageSent
+    | StateChanged
+    | ContactKeyChanged
+    | ContactChanged
+    | PresenceChanged
+    | AccountChanged
+    | Reset
+)
 
 
 def as_time(microseconds: int) -> datetime:
@@ -130,6 +170,7 @@ def as_api_message(message: Message) -> node_api.Message:
         conversation=message.conversation,
         sender_device=b64encode(message.device).decode() if message.device else None,
         needs_newer=message.needs_newer,
+        waits=message.waits,
     )
 
 

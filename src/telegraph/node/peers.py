@@ -7,7 +7,7 @@ from random import Random
 import structlog
 
 from telegraph.errors import ForgedFrame, KeyChanged, ManagerAway, TelegraphError, WrongRole
-from telegraph.node import rounds
+from telegraph.node import rounds, streams
 from telegraph.node.backoff import Backoff
 from telegraph.node.broker import Broker
 from telegraph.node.calls import CallHandler
@@ -21,7 +21,6 @@ from telegraph.node.model import Contact
 from telegraph.node.own_address import OwnAddress
 from telegraph.node.places import Places
 from telegraph.node.rounds import Rounds
-from telegraph.node.streams import waiting
 from telegraph.node.talk import answer_greeting, greet, listen
 from telegraph.peer.port import Endpoint, Link, LinkClosed, Unreachable
 from telegraph.protocol.frames import MessageFrame
@@ -82,7 +81,7 @@ class Peers:
         """Accepts links and calls, and sets out with what waits from before."""
         self.database.count_under_way(self.links.in_flight)
         await self._endpoint.serve(self._accept, self._calls.answer)
-        for contact in waiting(self.database.reader):
+        for contact in streams.waiting(self.database.reader):
             self.wake(contact)
         self._spawn(supervise("rounds", self._rounds.run))
 
@@ -158,11 +157,11 @@ class Peers:
         self.places.ask(contact.id)
         try:
             user = await self._find_user(contact.username)
+            if user.user_id != contact.user_id:  # the name is somebody else's now; messages go by id, never by name
+                return contact
+            return await self.learn(user)
         except TelegraphError:
             return self.contact(contact.id)
-        if user.user_id != contact.user_id:  # the name is somebody else's now; messages go by id, never by name
-            return contact
-        return await self.learn(user)
 
     async def learn(self, user: User) -> Contact:
         """Takes over what the directory says; a link to another key than the one that is pinned now is closed."""
@@ -175,12 +174,26 @@ class Peers:
             await self.links.close_of(contact.id)
         return contact
 
+    async def decided(self, before: Contact, contact: Contact) -> None:
+        """The user has decided about a contact: what may no longer be said is cut off, and what may be goes out."""
+        if contact.blocked or contact.device_key != before.device_key:
+            await self.links.close_of(contact.id)
+        if contact.device_key != before.device_key:
+            self.deliveries.see_anew(contact.id)
+        if before.waits and not contact.waits:
+            self.wake(contact.id)
+            self.visit(contact.id)  # so that what waits there comes at once as well
+            self.hurry(contact.id)
+
     async def dial(self, contact: Contact) -> OpenLink:
         """Opens a link to a contact's device and takes it in."""
         if contact.address is None or contact.device_key is None:
             raise Unreachable("no address")
         link = await self._endpoint.dial(contact.address, contact.device_key)
         opened = await greet(link, contact, self)
+        if self._contacts[contact.id].waits:  # since the dial began
+            await opened.close()
+            raise Unreachable("the user decides first")
         if self._take_in(opened):
             self._spawn(self._use(opened))
         preferred = self.links.of(contact.id)
@@ -189,12 +202,19 @@ class Peers:
         return preferred
 
     async def identify(self, holder: Holder, username: str) -> Contact:
-        """The contact behind a certificate; one that is new, or has another key, is looked up in the directory."""
+        """The contact behind a certificate; one that is new, or has another key, is looked up in the directory.
+
+        Raises:
+            WrongRole: it is no user's.
+            ForgedFrame: the name that they give is somebody else's.
+            KeyChanged: their key is not the one that is pinned here, and cannot or must not take its place.
+            ManagerAway: that cannot be found out now; or the user has blocked them.
+        """
         if holder.role != "user":
             raise WrongRole
         contact = self._contacts.of_user(holder.id)
-        if contact is not None and contact.device_key == holder.key:
-            return contact
+        if contact is not None and (contact.blocked or contact.device_key == holder.key):
+            return _unblocked(contact)
         user = await self._find_user(contact.username if contact else username)
         if contact is None and user.user_id != holder.id:
             raise ForgedFrame(detail="the name that it gives is somebody else's")
@@ -203,7 +223,7 @@ class Peers:
         contact = await self.learn(user)
         if contact.device_key != holder.key:
             raise KeyChanged(username=contact.username)
-        return contact
+        return _unblocked(contact)
 
     # --- links ---
 
@@ -220,6 +240,10 @@ class Peers:
 
     def _take_in(self, opened: OpenLink) -> bool:
         """Whether a link stays. The far end of the one that does not is told while work goes on over the other."""
+        contact = self._contacts[opened.contact]
+        if contact.blocked or contact.device_key != opened.link.remote.key:  # since the greeting began
+            self._spawn(opened.close())
+            return False
         loser = self.links.add(opened)
         if loser is not None:
             self._spawn(loser.close())
@@ -241,3 +265,13 @@ class Peers:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _unblocked(contact: Contact) -> Contact:
+    """The contact, unless the user has blocked them: then what is said to somebody whom no manager can vouch for now.
+
+    So they cannot read out of the answer that they are blocked.
+    """
+    if contact.blocked:
+        raise ManagerAway
+    return contact

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from base64 import b64decode
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import Self
 
 import structlog
 
-from telegraph.errors import NotLoggedIn, Unavailable
+from telegraph.errors import NameHeld, NotLoggedIn, Unavailable
 from telegraph.node import account as accounts
 from telegraph.node import event_log, integrity
 from telegraph.node.account import Account
 from telegraph.node.backoff import Backoff
 from telegraph.node.broker import Broker
-from telegraph.node.contacts import ContactBook
+from telegraph.node.contacts import ContactBook, told_key
 from telegraph.node.database import Database
 from telegraph.node.deliveries import Deliveries
 from telegraph.node.expiring import Expiring
@@ -31,6 +30,7 @@ from telegraph.node.own_address import last_address
 from telegraph.node.own_place import OwnPlace
 from telegraph.node.peer_port import PeerPort
 from telegraph.node.peers import Peers
+from telegraph.node.people import Decisions
 from telegraph.node.search import Search
 from telegraph.node.settings import NodeSettings, settings_of
 from telegraph.node.store import Store
@@ -170,6 +170,7 @@ class Running:
             self._key = await accounts.device_key(self.database)
             self._ca = stored_ca(self.settings, self.database)
             self._contacts = ContactBook(self.database)
+            self._decisions = Decisions(self._contacts, self._broker, self._own_side, self._on_decided)
             self._broker.attach(self.database)
             opened.callback(self._broker.detach)
             opened.callback(self._deliveries.see_anew)
@@ -407,12 +408,15 @@ class Running:
         if contact is None or self._peers is None:
             return
         if _is_news(contact, user):
-            contact = await self._peers.learn(user)
+            try:
+                contact = await self._peers.learn(user)
+            except NameHeld as refusal:
+                log.warning("name_not_taken_over", contact=contact.user_id, code=refusal.code)
         online = user.status == "online"
         if self._online.get(user.user_id) != (online, user.last_seen):
             before = self._online.get(user.user_id)
             self._online[user.user_id] = (online, user.last_seen)
-            if before is None or before[0] != online:
+            if (before is None or before[0] != online) and not contact.blocked:
                 self._broker.publish(PresenceChanged(contact.username, online, user.user_id, user.last_seen))
         if online:
             self._peers.hurry(contact.id)
@@ -421,13 +425,24 @@ class Running:
         """Pins or updates somebody as the directory knows them; from then on we hear of their comings and goings."""
         new = self._contacts.of_user(user.user_id) is None
         contact = await self._contacts.learn(user)
+        self._broker.wake()  # a key that changed is an entry in the conversation
         if new:
             self._online[user.user_id] = (user.status == "online", user.last_seen)
             await self._member.watch([user.user_id])
         return contact
 
+    def _own_side(self) -> tuple[str, bytes]:
+        """This end as safety numbers take it: user id and device key."""
+        account = self.account
+        if account is None:
+            raise NotLoggedIn
+        return account.user_id, self._key.public
+
+    async def _on_decided(self, before: Contact, after: Contact) -> None:
+        if self._peers is not None:
+            await self._peers.decided(before, after)
+
 
 def _is_news(contact: Contact, user: User) -> bool:
     """Whether the directory says something that is not yet stored here."""
-    key = b64decode(user.device_key) if user.device_key else None
-    return user.counter > contact.counter or user.username != contact.username or key != contact.device_key
+    return user.counter > contact.counter or user.username != contact.username or told_key(user) != contact.device_key

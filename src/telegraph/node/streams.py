@@ -446,8 +446,8 @@ def waiting(connection: sqlite3.Connection) -> list[int]:
 
 
 def is_of_device(connection: sqlite3.Connection, contact: int, key: bytes) -> bool:
-    """Whether this is still the contact's device, whose streams are the current ones."""
-    row = connection.execute("SELECT device_key FROM contacts WHERE id = ?", (contact,)).fetchone()
+    """Whether this is still the contact's device, whose streams are the current ones, and the user wants to hear it."""
+    row = connection.execute("SELECT device_key FROM contacts WHERE id = ? AND NOT blocked", (contact,)).fetchone()
     return row is not None and row[0] == key
 
 
@@ -486,7 +486,6 @@ def change_key(connection: sqlite3.Connection, contact: int, key: bytes) -> None
         connection,
         contact,
         device_key=key,
-        key_changed=1,
         stream=have.stream + 1,
         out_seq=len(queued),
         out_read=0,

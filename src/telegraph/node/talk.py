@@ -17,7 +17,7 @@ from telegraph.errors import ForgedFrame, MalformedBody, TelegraphError
 from telegraph.node import streams, voids
 from telegraph.node.database import Database
 from telegraph.node.links import OpenLink
-from telegraph.node.model import Contact
+from telegraph.node.model import LOCAL_KINDS, Contact
 from telegraph.node.places import Places
 from telegraph.peer.port import Link, LinkClosed, Unreachable
 from telegraph.protocol.frames import (
@@ -233,6 +233,8 @@ async def _take(messages: list[MessageFrame], open_link: OpenLink, around: Surro
     for message in messages:
         if message.sender != contact.user_id or message.recipient != around.user_id:
             raise ForgedFrame(detail="a message names another sender or recipient")
+        if message.kind in LOCAL_KINDS:
+            raise ForgedFrame(detail="an entry of this kind is written by the reader's own machine")
     taken = await _write(open_link, around, lambda connection, row: streams.receive(connection, row, messages))
     open_link.answer(Stored(taken.received))
     if taken.refusal is not None:

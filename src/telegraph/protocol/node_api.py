@@ -24,6 +24,8 @@ without."""
 
 MessageState = Literal["pending", "delivered", "read", "failed", "cancelled"]
 FailureReason = Literal["refused", "expired", "account_deleted"]
+WaitReason = Literal["key_changed", "blocked"]
+"""Why nothing is sent to somebody until the user says so."""
 
 
 class AccountRequest(msgspec.Struct):
@@ -128,6 +130,7 @@ class Message(msgspec.Struct, rename={"sender": "from", "recipient": "to"}):
     user sent it. ``late``: it arrived above what was already read (DESIGN.md section 7). ``reason``: why it failed.
     ``conversation`` is the other person's user id, ``sender_device`` the public key of the device that sent it, base64.
     ``needs_newer``: its ``kind`` is one that this version cannot show.
+    ``waits``: why it is not sent until the user says so, if it is pending for such a reason.
     """
 
     id: str
@@ -146,10 +149,15 @@ class Message(msgspec.Struct, rename={"sender": "from", "recipient": "to"}):
     conversation: str = ""
     sender_device: str | None = None
     needs_newer: bool = False
+    waits: WaitReason | None = None
 
 
 class Conversation(msgspec.Struct):
-    """A conversation with one person; ``key_changed``: their device key changed and nobody confirmed it yet."""
+    """A conversation with one person.
+
+    ``key_changed``: their device key changed, or is said to have, and the user has not said that they know. ``waits``:
+    why nothing is sent until the user says so. ``verified``: the user has compared their safety number.
+    """
 
     user: str
     user_id: str
@@ -159,6 +167,9 @@ class Conversation(msgspec.Struct):
     pending: int
     last_message: Message | None
     key_changed: bool = False
+    waits: WaitReason | None = None
+    verified: bool = False
+    blocked: bool = False
 
 
 class SendRequest(msgspec.Struct):
@@ -171,6 +182,59 @@ class SendRequest(msgspec.Struct):
     text: Annotated[str, Meta(max_length=65536)]
     reply_to: Annotated[str, Meta(max_length=36)] | None = None
     expires_in: Annotated[float, Meta(ge=1, le=31_622_400)] | None = None
+
+
+class Trust(msgspec.Struct):
+    """What this node's user has said of a person, and what waits for their word; as in :class:`Conversation`."""
+
+    user: str
+    user_id: str
+    verified: bool
+    key_changed: bool
+    blocked: bool
+    waits: WaitReason | None
+
+
+class SafetyNumber(msgspec.Struct):
+    """``GET /api/v1/people/{user}/safety-number``: 60 digits that are the same at both ends if nobody is in between.
+
+    They come in groups of five. ``scan`` is what a QR code of it holds. ``offered``: the number with the key that the
+    directory says is theirs now, if the user has to decide on one.
+    """
+
+    user: str
+    number: str
+    scan: str
+    verified: bool
+    offered: str | None = None
+
+
+class VerifyRequest(msgspec.Struct):
+    """``PUT /api/v1/people/{user}/verified``: one of the two.
+
+    ``number`` is the other's number as they read it, or what was scanned from their screen; it is compared here.
+    ``without_number``: the user has compared by other means, and vouches for it.
+    """
+
+    number: Annotated[str, Meta(max_length=256)] | None = None
+    without_number: bool = False
+
+
+class KeyDecision(msgspec.Struct):
+    """``PUT /api/v1/people/{user}/key``: whether the key that the directory says is theirs now is to be used.
+
+    ``number`` is the safety number that the user was shown for it, so that no later key is accepted unseen. For
+    somebody who was never verified there is nothing to decide: ``accept`` says that the user knows of the change.
+    """
+
+    accept: bool
+    number: Annotated[str, Meta(max_length=256)] | None = None
+
+
+class BlockedPeople(msgspec.Struct):
+    """``GET /api/v1/blocked``, by name."""
+
+    people: list[Trust]
 
 
 class ReadMarked(msgspec.Struct):
@@ -236,7 +300,11 @@ class Ok(msgspec.Struct):
 
 
 class MessageEvent(msgspec.Struct, tag="message", tag_field="type"):
-    """A message is new here: received, or sent by this node's user from another page or program."""
+    """An entry is new here: received, sent by this node's user from another page or program, or written by the node.
+
+    What the node itself writes into a conversation has a ``kind`` that says so, no text, and is read already:
+    ``key_changed``: the other's device key changed, or is said to have.
+    """
 
     cursor: int
     message: Message
@@ -259,6 +327,13 @@ class PresenceEvent(msgspec.Struct, tag="presence", tag_field="type"):
     last_seen: str | None
 
 
+class ContactEvent(msgspec.Struct, tag="contact", tag_field="type"):
+    """What is true of somebody changed: verified, key accepted, blocked, called otherwise."""
+
+    cursor: int
+    contact: Trust
+
+
 class AccountEvent(msgspec.Struct, tag="account", tag_field="type"):
     """This node's own account changed: logged in or out, connected to a manager or not."""
 
@@ -274,4 +349,4 @@ class ResetEvent(msgspec.Struct, tag="reset", tag_field="type"):
     cursor: int
 
 
-Event = MessageEvent | StateEvent | PresenceEvent | AccountEvent | ResetEvent
+Event = MessageEvent | StateEvent | PresenceEvent | ContactEvent | AccountEvent | ResetEvent

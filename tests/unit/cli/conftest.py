@@ -50,6 +50,8 @@ class FakeNode:
         self.bodies: list[tuple[str, str, Any]] = []
         self.failing: TelegraphError | None = None
         self.answers_on_send = "pending"
+        self.canned: dict[tuple[str, str], object] = {}
+        """Answers to further calls, by method and path below the API's prefix."""
         self._numbers = itertools.count(1)
         self._sockets: set[web.WebSocketResponse] = set()
         self._loop = asyncio.new_event_loop()
@@ -135,6 +137,7 @@ class FakeNode:
                 web.post(prefix + "/messages/{message}/retry", self._retry),
                 web.post(prefix + "/conversations/{user}/read", self._read),
                 web.get(prefix + "/events", self._stream),
+                web.route("*", prefix + "/{call:.*}", self._further),
             ]
         )
         self._runner = web.AppRunner(application, shutdown_timeout=0.1)
@@ -271,6 +274,9 @@ class FakeNode:
         for message in unread:
             await self._advance(message.id, "read")
         return _answer(api.ReadMarked(len(unread)))
+
+    async def _further(self, request: web.Request) -> web.Response:
+        return _answer(self.canned[request.method, "/" + request.match_info["call"]])
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse()

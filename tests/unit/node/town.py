@@ -19,6 +19,7 @@ from telegraph.node.keys import DeviceKey
 from telegraph.node.model import Contact, Message
 from telegraph.node.own_address import OwnAddress
 from telegraph.node.peers import Peers
+from telegraph.node.people import Decisions
 from telegraph.peer.memory import MemoryNetwork
 from telegraph.peer.port import Link
 from telegraph.protocol.addresses import Address
@@ -31,17 +32,24 @@ from telegraph.protocol.names import name_key
 class Person:
     """A node without its managers: those are a dictionary of the town."""
 
-    def __init__(self, town: "Town", name: str) -> None:
+    def __init__(self, town: "Town", name: str, device: str = "") -> None:
         self.town, self.name, self.user_id = town, name, f"{name}-id"
         self.key = DeviceKey.create()
         self.address = Address(f"{name}.example", 8000)
-        (town.root / name).mkdir()
-        self.db = Database.open(town.root / name, bytes(32))
+        (town.root / (name + device)).mkdir()
+        self.db = Database.open(town.root / (name + device), bytes(32))
         self.contacts = ContactBook(self.db)
         self.marked_offline: list[str] = []
         self.clock = 1_700_000_000_000_000
         self.own = OwnAddress(self.db, self.key, self.user_id, lambda: self.address)
         self.peers: Peers
+        self.broker = Broker(self.db)
+        self.decisions = Decisions(
+            self.contacts,
+            self.broker,
+            lambda: (self.user_id, self.key.public),
+            self.decided,
+        )
 
     @property
     def holder(self) -> Holder:
@@ -64,7 +72,7 @@ class Person:
             key=self.key.public,
             database=self.db,
             contacts=self.contacts,
-            broker=Broker(self.db),
+            broker=self.broker,
             find_user=self.town.find,
             learn=self.contacts.learn,
             own=self.own,
@@ -86,11 +94,20 @@ class Person:
         contact = self.contacts.of_user(other.user_id)
         return contact.address.host if contact and contact.address else None
 
+    async def decided(self, before: Contact, after: Contact) -> None:
+        await self.peers.decided(before, after)
+
     async def know(self, other: "Person") -> Contact:
         return await self.contacts.learn(other.in_directory())
 
     async def send(self, other: "Person", *texts: str) -> None:
-        contact = await self.know(other)
+        await self.know(other)
+        await self.send_to_known(other, *texts)
+
+    async def send_to_known(self, other: "Person", *texts: str) -> None:
+        """Sends without a look into the directory."""
+        contact = self.contacts.of_user(other.user_id)
+        assert contact is not None
         for text in texts:
             self.clock += 1000
             await self.db.write(
@@ -130,6 +147,16 @@ class Town:
 
     async def join(self, name: str) -> Person:
         person = self.people[name] = Person(self, name)
+        await person.start()
+        return person
+
+    async def new_device(self, name: str) -> Person:
+        """Somebody logs in on a new device; the directory knows it, and nobody else yet."""
+        before = self.people[name]
+        await before.stop()
+        await before.db.close()
+        person = self.people[name] = Person(self, name, "-moved")
+        person.clock = before.clock + 60_000_000
         await person.start()
         return person
 

@@ -9,8 +9,10 @@ from telegraph.protocol.node_api import (
     AccountEvent,
     AccountRequest,
     BrowserRequest,
+    ContactEvent,
     Conversation,
     Event,
+    KeyDecision,
     Message,
     MessageEvent,
     MessageState,
@@ -19,9 +21,11 @@ from telegraph.protocol.node_api import (
     ResetEvent,
     SendRequest,
     StateEvent,
+    Trust,
+    VerifyRequest,
 )
 
-REQUESTS = [AccountRequest, PasswordChange, BrowserRequest, SendRequest]
+REQUESTS = [AccountRequest, PasswordChange, BrowserRequest, SendRequest, VerifyRequest, KeyDecision]
 NOTE = Message(
     "01890000-0000-7000-8000-000000000000",
     "alice",
@@ -39,6 +43,7 @@ EVENTS: list[Event] = [
     PresenceEvent(3, "bob", "bob-id", "online", None),
     AccountEvent(4, "online", "alice"),
     ResetEvent(5),
+    ContactEvent(6, Trust("bob", "018f", verified=True, key_changed=True, blocked=False, waits="key_changed")),
 ]
 
 
@@ -76,7 +81,7 @@ def test_an_event_survives_the_wire_as_its_own_kind(event: Event) -> None:
 
 def test_every_kind_of_event_is_shown_above_and_carries_a_cursor() -> None:
     assert {type(event) for event in EVENTS} == set(get_args(Event))
-    assert [event.cursor for event in EVENTS] == [1, 2, 3, 4, 5]
+    assert [event.cursor for event in EVENTS] == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("state", get_args(MessageState))

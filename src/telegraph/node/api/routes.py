@@ -37,6 +37,7 @@ from telegraph.errors import (
 from telegraph.node.api import message_calls, settings_calls, views
 from telegraph.node.api.download import pieces_of
 from telegraph.node.api.guard import Guard
+from telegraph.node.api.people import PEOPLE_ROUTES
 from telegraph.node.api.stream import events
 from telegraph.node.app import Node
 from telegraph.node.model import as_api_message
@@ -222,6 +223,7 @@ def rest_router(node: Node, guard: Guard) -> Router:
             events,
             status,
             people,
+            *PEOPLE_ROUTES,
             conversations,
             messages,
             read,

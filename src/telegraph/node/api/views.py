@@ -1,11 +1,13 @@
 """The node's inner types as the local API shows them."""
 
-from telegraph.node import history
+from telegraph.node import history, safety
 from telegraph.node.account import Account
 from telegraph.node.app import Node
 from telegraph.node.model import (
     AccountChanged,
     Contact,
+    ContactChanged,
+    ContactKeyChanged,
     Event,
     MessageReceived,
     MessageSent,
@@ -13,6 +15,7 @@ from telegraph.node.model import (
     StateChanged,
     as_api_message,
 )
+from telegraph.node.people import SafetyNumber
 from telegraph.protocol import node_api
 from telegraph.protocol.manager_api import User
 from telegraph.protocol.version import __version__
@@ -49,6 +52,32 @@ def conversation(node: Node, contact: Contact) -> node_api.Conversation:
         pending=history.pending_count(reader, contact.id),
         last_message=as_api_message(latest) if latest else None,
         key_changed=contact.key_changed,
+        waits=contact.waits,
+        verified=contact.verified,
+        blocked=contact.blocked,
+    )
+
+
+def trust(contact: Contact) -> node_api.Trust:
+    """What the user has said of somebody, and what waits for their word."""
+    return node_api.Trust(
+        user=contact.username,
+        user_id=contact.user_id,
+        verified=contact.verified,
+        key_changed=contact.key_changed,
+        blocked=contact.blocked,
+        waits=contact.waits,
+    )
+
+
+def safety_number(found: SafetyNumber) -> node_api.SafetyNumber:
+    """A safety number, in groups as it is read aloud."""
+    return node_api.SafetyNumber(
+        user=found.user,
+        number=" ".join(safety.grouped(found.number)),
+        scan=found.scan,
+        verified=found.verified,
+        offered=None if found.offered is None else " ".join(safety.grouped(found.offered)),
     )
 
 
@@ -87,12 +116,14 @@ def presence(node: Node, contact: Contact) -> node_api.PresenceEvent:
 def event(cursor: int, happened: Event) -> node_api.Event:
     """An event as the stream shows it."""
     match happened:
-        case MessageReceived(message) | MessageSent(message):
+        case MessageReceived(message) | MessageSent(message) | ContactKeyChanged(message):
             return node_api.MessageEvent(cursor, as_api_message(message))
         case StateChanged(message):
             return node_api.StateEvent(cursor, as_api_message(message))
         case PresenceChanged(user, online, user_id, last_seen):
             return node_api.PresenceEvent(cursor, user, user_id, "online" if online else "offline", last_seen)
+        case ContactChanged(contact):
+            return node_api.ContactEvent(cursor, trust(contact))
         case AccountChanged(account, username, reason):
             return node_api.AccountEvent(cursor, account, username, reason)
         case _:

@@ -16,7 +16,19 @@ from planted import NO_BUG
 
 from telegraph.protocol import node_api as api
 from telegraph.protocol.manager_api import ErrorAnswer
-from telegraph.testing.history import Called, Final, History, Kept, ReadCalled, Refused, Returned, Shown, Told
+from telegraph.testing.history import (
+    Called,
+    Final,
+    GivenUp,
+    History,
+    Kept,
+    ReadCalled,
+    Refused,
+    Returned,
+    Shown,
+    Told,
+    TriedAgain,
+)
 from telegraph.testing.hosts import Host, Network
 from telegraph.testing.processes import PASSWORD, RunningProcess, start_manager, start_node
 
@@ -162,23 +174,33 @@ class Person:
         status, answer = await self.call("POST", "/account", {"username": self.name, "password": PASSWORD})
         assert status == 201, answer
 
-    async def send(self, peer: str, filler: str = "") -> str | None:
-        """Sends the next message; its id, or None if it was refused or nobody knows."""
+    async def send(self, peer: str, filler: str = "", *, expires_in: float | None = None) -> api.Message | None:
+        """Sends the next message; None if it was refused or nobody knows."""
         self.count += 1
         note, text = self.town.history.note, f"{self.name} to {peer}, number {self.count} {filler}".rstrip()
         note(Called, node=self.name, peer=peer, text=text)
+        if expires_in is not None:
+            note(GivenUp, node=self.name, peer=peer, text=text)
         try:
-            status, answer = await self.call("POST", "/messages", {"to": peer, "text": text})
+            status, answer = await self.call("POST", "/messages", {"to": peer, "text": text, "expires_in": expires_in})
         except _AWAY:
             return None
         if status == 201:
             message = msgspec.json.decode(answer, type=api.Message)
             note(Returned, node=self.name, peer=peer, text=text, id=message.id)
-            return message.id
+            return message
         error = msgspec.json.decode(answer, type=ErrorAnswer)
         if error.error != "fate_unknown":
             note(Refused, node=self.name, peer=peer, text=text, error=error.error)
         return None
+
+    async def regret(self, message: api.Message, *, again: bool) -> None:
+        """Cancels a message, or asks that it is sent ``again`` after all; it may be too late for either."""
+        kind, word = (TriedAgain, "retry") if again else (GivenUp, "cancel")
+        self.town.history.note(kind, node=self.name, peer=message.recipient, text=message.text)
+        with contextlib.suppress(*_AWAY):
+            status, answer = await self.call("POST", f"/messages/{message.id}/{word}")
+            assert status in (200, 409, 500), answer  # 409: it is delivered; 500: the disk is full
 
     async def read(self, peer: str) -> None:
         self.town.history.note(ReadCalled, node=self.name, peer=peer)

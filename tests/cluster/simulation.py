@@ -5,6 +5,7 @@ take a while, and after one it takes another while until anybody hears of it.
 """
 
 import asyncio
+import contextlib
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from telegraph.errors import DataUnreadable, ManagerAway, UnknownUser
-from telegraph.node import history, streams
+from telegraph.errors import DataUnreadable, ManagerAway, UnknownUser, WrongState
+from telegraph.node import acts, history, streams
 from telegraph.node.broker import Broker
 from telegraph.node.contacts import ContactBook
 from telegraph.node.database import Database
@@ -26,7 +27,21 @@ from telegraph.protocol.identity import Holder
 from telegraph.protocol.manager_api import User
 from telegraph.storage.engine import sqlite3
 from telegraph.storage.schema import migrate
-from telegraph.testing.history import Called, Fault, Final, History, Kept, ReadCalled, Refused, Returned, Shown, Told
+from telegraph.testing.history import (
+    Called,
+    Fault,
+    Final,
+    GivenUp,
+    History,
+    Kept,
+    ReadCalled,
+    Refused,
+    Returned,
+    Shown,
+    Told,
+    TriedAgain,
+)
+from telegraph.testing.validators import GIVEN_UP
 
 T = TypeVar("T")
 
@@ -189,6 +204,23 @@ class Resident:
         message = history.message(self.database.reader, row, self.name)
         note(Returned, node=self.name, peer=peer, text=text, id=message.id)
         self.peers.happened(contact)
+        if self.rng.random() < self.town.weather.regrets:
+            await self._regret(peer, text, message.id)
+
+    async def _regret(self, peer: str, text: str, message_id: str) -> None:
+        """Gives a message up after a while, and perhaps changes their mind, more than once."""
+        for _ in range(self.rng.choice((1, 1, 2, 3, 4))):
+            await asyncio.sleep(self.rng.choice((0.0, 0.005, 0.1, 3.0)))
+            now = self.now()
+            with contextlib.suppress(DataUnreadable, WrongState):
+                if history.state(self.database.reader, acts.locate(self.database, message_id).row) in GIVEN_UP:
+                    self.town.history.note(TriedAgain, node=self.name, peer=peer, text=text)
+                    found = await acts.retry(self.database, message_id, now, self.rng)
+                    self.peers.hurry(found.contact)
+                else:
+                    self.town.history.note(GivenUp, node=self.name, peer=peer, text=text)
+                    found = await acts.cancel(self.database, message_id)
+                self.peers.happened(found.contact)
 
     async def read(self, peer: str) -> None:
         self.town.history.note(ReadCalled, node=self.name, peer=peer)
@@ -253,6 +285,7 @@ class Weather(msgspec.Struct, frozen=True):
         "no_managers",
     )
     messages: int = 60
+    regrets: float = 0.15
     seconds: float = 30.0
 
 
@@ -266,6 +299,7 @@ class SimTown:
         self.network = MemoryNetwork(seed=seed, silence=3.0)
         self.history = History(clock=lambda: asyncio.get_running_loop().time())
         self.managers_live = True
+        self.restless: list[str] = []
         self.mistakes: list[BaseException | None] = []
         self.people = {name: Resident(self, name) for name in names}
 
@@ -287,15 +321,22 @@ class SimTown:
             await self._fault()
         await asyncio.gather(*traffic)
         self._heal()
-        async with asyncio.timeout(QUIET_WITHIN):
-            while not all(person.is_quiet() for person in self.people.values()):  # noqa: ASYNC110 - no one event says so
-                await asyncio.sleep(0.5)
-        await asyncio.sleep(1)  # for followers
+        await self._become_quiet()
         self._finish()
         for person in self.people.values():
             await person.crash()
         await self.network.close()
         return self.history
+
+    async def _become_quiet(self) -> None:
+        """Until nothing waits any more; :attr:`restless` if that never comes."""
+        try:
+            async with asyncio.timeout(QUIET_WITHIN):
+                while not all(person.is_quiet() for person in self.people.values()):  # noqa: ASYNC110 - no one event says so
+                    await asyncio.sleep(0.5)
+        except TimeoutError:
+            self.restless = [name for name, person in self.people.items() if not person.is_quiet()]
+        await asyncio.sleep(1)  # for followers
 
     def _finish(self) -> None:
         if self.mistakes:

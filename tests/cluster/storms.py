@@ -13,11 +13,14 @@ from random import Random
 import msgspec
 from people import Person, RealTown
 
+from telegraph.protocol.node_api import Message
 from telegraph.testing.history import Called, Fault, Refused, Returned, Told
 from telegraph.testing.switch import Line
 from telegraph.testing.validators import Violation, check
 
 DAY = 86_400
+EXPIRING, REGRETTED = 0.02, 0.03
+"""Shares of the messages that are given little time, or are cancelled and perhaps sent after all."""
 
 FAULTS = ("kill", "stop", "cut", "one_way", "delay", "lose", "packets", "clock", "disk_full", "manager")
 
@@ -143,11 +146,21 @@ class Traffic:
         while True:
             await person.up.wait()
             filler = "x" * (rng.randrange(200) if rng.random() < 0.99 else 5000)
-            if await person.send(rng.choice(others), filler) is None:
-                await asyncio.sleep(0.05)  # away, or its disk is full
+            expires_in = rng.uniform(1.0, 3.0) if rng.random() < EXPIRING else None
+            message = await person.send(rng.choice(others), filler, expires_in=expires_in)
             self._count(1)
+            if message is None:
+                await asyncio.sleep(0.05)  # away, or its disk is full
+            elif rng.random() < REGRETTED:
+                await self._regret(person, message, rng)
             if self._pause:
                 await asyncio.sleep(rng.expovariate(1 / self._pause))
+
+    async def _regret(self, person: Person, message: Message, rng: Random) -> None:
+        """Changes their mind about a message, once or more often."""
+        for again in (False, True, False, True)[: rng.choice((1, 1, 2, 3, 4))]:
+            await person.regret(message, again=again)
+            await asyncio.sleep(rng.choice((0.0, 0.0, 0.01, 0.2)))
 
     async def _read(self, person: Person, rng: Random) -> None:
         others = self.town.others(person.name)

@@ -48,6 +48,22 @@ class Refused(_Record, frozen=True, tag="refused"):
     error: str
 
 
+class GivenUp(_Record, frozen=True, tag="given_up"):
+    """Somebody at ``node`` is about to cancel a message of theirs, or has given it so little time that it may fail."""
+
+    node: str
+    peer: str
+    text: str
+
+
+class TriedAgain(_Record, frozen=True, tag="tried_again"):
+    """Somebody at ``node`` is about to ask that a message is sent after all: it may move to the end."""
+
+    node: str
+    peer: str
+    text: str
+
+
 class Shown(_Record, frozen=True, tag="shown"):
     """The event stream of ``node`` showed a new message of its conversation with ``peer``."""
 
@@ -100,7 +116,7 @@ class Final(_Record, frozen=True, tag="final"):
     messages: list[Kept]
 
 
-Record = Called | Returned | Refused | Shown | Told | ReadCalled | Fault | Final
+Record = Called | Returned | Refused | GivenUp | TriedAgain | Shown | Told | ReadCalled | Fault | Final
 R = TypeVar("R", bound=_Record)
 
 _encode = msgspec.json.Encoder().encode

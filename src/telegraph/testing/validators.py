@@ -10,17 +10,45 @@ from typing import Final as Constant
 
 import msgspec
 
+from telegraph.node.states import TRANSITIONS
 from telegraph.protocol.node_api import MessageState
-from telegraph.testing.history import Called, Final, Kept, ReadCalled, Record, Refused, Returned, Shown, Told
+from telegraph.testing.history import (
+    Called,
+    Final,
+    GivenUp,
+    Kept,
+    ReadCalled,
+    Record,
+    Refused,
+    Returned,
+    Shown,
+    Told,
+    TriedAgain,
+)
 
 Pair = tuple[str, str]
 """A node and the one it talks with: one end of a conversation."""
 
-_RANK: Constant[dict[MessageState, int]] = {"pending": 0, "delivered": 1, "read": 2, "failed": 3, "cancelled": 3}
+GIVEN_UP: Constant[frozenset[MessageState]] = frozenset({"cancelled", "failed"})
+
+
+def _reachable() -> dict[MessageState, frozenset[MessageState]]:
+    """The states that a message may be in some time after each, by the table of states."""
+    after: dict[MessageState, set[MessageState]] = {}
+    for (state, _), then in TRANSITIONS.items():
+        after.setdefault(state, {state}).add(then)
+        after.setdefault(then, {then})
+    for _ in after:
+        for states in after.values():
+            states.update(*[after[state] for state in states])
+    return {state: frozenset(states) for state, states in after.items()}
+
+
+REACHABLE: Constant = _reachable()
 
 
 class Attempt(msgspec.Struct):
-    """One call of send. ``before``: the records at the same end that stood before it; ``id`` and so on: its answer."""
+    """One call of send. ``before``: how many texts the same end knew before it; ``id`` and so on: what followed."""
 
     sender: str
     recipient: str
@@ -28,6 +56,8 @@ class Attempt(msgspec.Struct):
     before: int
     id: str | None = None
     refused: bool = False
+    given_up: bool = False
+    tried_again: bool = False
 
 
 class Run:
@@ -53,8 +83,8 @@ class Run:
             case Returned(node=node, peer=peer, text=text, id=message_id):
                 self.attempts[text].id = message_id
                 self.known[node, peer].append(text)
-            case Refused(text=text):
-                self.attempts[text].refused = True
+            case Refused() | GivenUp() | TriedAgain():
+                self._mark(record)
             case Shown(node=node, peer=peer, text=text):
                 self.shown[node, peer].append(record)
                 self.known[node, peer].append(text)
@@ -64,6 +94,12 @@ class Run:
                 self.first_read.setdefault((node, peer), at)
             case Final(node=node, peer=peer, messages=messages):
                 self.kept[node, peer] = messages
+
+    def _mark(self, record: Refused | GivenUp | TriedAgain) -> None:
+        attempt = self.attempts[record.text]
+        attempt.refused |= isinstance(record, Refused)
+        attempt.given_up |= isinstance(record, GivenUp)
+        attempt.tried_again |= isinstance(record, TriedAgain)
 
     def texts(self, node: str, peer: str) -> list[str]:
         """What one end keeps, in its order."""
@@ -78,14 +114,26 @@ class Violation(msgspec.Struct, frozen=True):
 
 
 def lost(run: Run) -> Iterator[str]:
-    """Every message whose send returned is at both ends in the end."""
-    ends = {pair: set(run.texts(*pair)) for pair in run.kept}
+    """Every message whose send returned is at both ends in the end; only its sender has what was given up."""
+    ends = {pair: {message.text: message for message in messages} for pair, messages in run.kept.items()}
     for attempt in run.attempts.values():
         if attempt.id is None:
             continue
-        for pair in ((attempt.sender, attempt.recipient), (attempt.recipient, attempt.sender)):
-            if attempt.text not in ends.get(pair, ()):
-                yield f"{_name(attempt)} returned from its send and is not at {pair[0]}"
+        own = ends.get((attempt.sender, attempt.recipient), {}).get(attempt.text)
+        theirs = ends.get((attempt.recipient, attempt.sender), {}).get(attempt.text)
+        if own is None:
+            yield f"{_name(attempt)} returned from its send and is not at {attempt.sender}"
+        elif theirs is None and not (attempt.given_up and own.state in GIVEN_UP):
+            yield f"{_name(attempt)} returned from its send, is {own.state}, and is not at {attempt.recipient}"
+
+
+def undead(run: Run) -> Iterator[str]:
+    """What is given up in the end has not arrived."""
+    for (node, peer), messages in run.kept.items():
+        there = set(run.texts(peer, node))
+        for message in messages:
+            if message.mine and message.state in GIVEN_UP and message.text in there:
+                yield f"{_cut(message.text)} is {message.state} at {node}, and {peer} has it"
 
 
 def doubled(run: Run) -> Iterator[str]:
@@ -128,12 +176,19 @@ def _inversions(run: Run, end: Pair, order_of: Pair) -> Iterator[str]:
     for attempt in run.attempts.values():
         if (attempt.sender, attempt.recipient) != end:
             continue
+        if attempt.tried_again:  # it stands where it was sent the last time
+            continue
         for text in run.known[end][taken : attempt.before]:
-            if place.get(text, -1) > latest:
+            if place.get(text, -1) > latest and not _moves(run, text):
                 latest, latest_text = place[text], text
         taken = attempt.before
         if place.get(attempt.text, latest + 1) < latest:
             yield f"{order_of[0]} has {_name(attempt)} before {_cut(latest_text)}, which its sender knew"
+
+
+def _moves(run: Run, text: str) -> bool:
+    attempt = run.attempts.get(text)
+    return attempt is not None and attempt.tried_again
 
 
 def ticked_too_early(run: Run) -> Iterator[str]:
@@ -174,14 +229,14 @@ def untold(run: Run) -> Iterator[str]:
 
 
 def backwards(run: Run) -> Iterator[str]:
-    """No state goes back: pending, delivered, read."""
+    """No state follows another from which the table of states has no way to it: a tick, once shown, stays."""
     for (node, _), told in run.told.items():
-        highest: dict[str, int] = {}
+        last: dict[str, MessageState] = {}
         for record in told:
-            rank = _RANK[record.state]
-            if rank < highest.get(record.id, 0):
-                yield f"{node} was told that {record.id} is {record.state} after it had been more"
-            highest[record.id] = max(rank, highest.get(record.id, 0))
+            before = last.get(record.id, record.state)
+            if record.state not in REACHABLE[before]:
+                yield f"{node} was told that {record.id} is {record.state} after it had been {before}"
+            last[record.id] = record.state
 
 
 def unfinished(run: Run) -> Iterator[str]:
@@ -194,6 +249,7 @@ def unfinished(run: Run) -> Iterator[str]:
 
 PROMISES: Constant[tuple[Callable[[Run], Iterator[str]], ...]] = (
     lost,
+    undead,
     doubled,
     disordered,
     inverted,

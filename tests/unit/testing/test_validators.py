@@ -14,6 +14,7 @@ from telegraph.testing.history import (
     Called,
     Fault,
     Final,
+    GivenUp,
     History,
     Kept,
     ReadCalled,
@@ -22,6 +23,7 @@ from telegraph.testing.history import (
     Returned,
     Shown,
     Told,
+    TriedAgain,
     load,
 )
 from telegraph.testing.validators import PROMISES, Run, check
@@ -196,12 +198,61 @@ def test_a_message_that_no_page_heard_of_is_untold(story: Story) -> None:
     assert story.broken() == {"untold"}
 
 
-@pytest.mark.parametrize(("first", "then"), [("delivered", "pending"), ("read", "delivered")])
+@pytest.mark.parametrize(
+    ("first", "then"), [("delivered", "pending"), ("read", "delivered"), ("delivered", "cancelled"), ("read", "failed")]
+)
 def test_a_state_that_goes_back_is_noticed(story: Story, first: MessageState, then: MessageState) -> None:
     for state in (first, then):
         story.history.note(Told, node="bob", peer="alice", id="id of 2 hello yourself", state=state, mine=True)
 
     assert story.broken() == {"backwards"}
+
+
+def test_a_message_that_was_given_up_need_not_arrive(story: Story) -> None:
+    story.send("alice", "4", arrives=False)
+    story.history.note(GivenUp, node="alice", peer="bob", text="4")
+    assert story.broken() == {"lost"}  # for its sender was not told that it is given up
+
+    story.kept["alice"][-1] = msgspec.structs.replace(story.kept["alice"][-1], state="cancelled")
+
+    assert story.broken() == set()
+
+
+def test_a_message_is_not_given_up_by_itself(story: Story) -> None:
+    story.send("alice", "4", arrives=False)
+    story.kept["alice"][-1] = msgspec.structs.replace(story.kept["alice"][-1], state="failed")
+
+    assert story.broken() == {"lost"}
+
+
+def test_what_is_given_up_and_arrived_all_the_same_is_undead(story: Story) -> None:
+    story.history.note(GivenUp, node="alice", peer="bob", text="3 how are you?")
+    story.kept["alice"][-1] = msgspec.structs.replace(story.kept["alice"][-1], state="cancelled")
+
+    assert story.broken() == {"undead"}
+
+
+def test_a_message_that_is_tried_again_may_move_to_the_end_and_no_other_may(story: Story) -> None:
+    story.send("bob", "4")
+    for kept in story.kept.values():
+        kept.append(kept.pop(-2))
+    assert story.broken() == {"inverted"}
+
+    story.history.note(TriedAgain, node="alice", peer="bob", text="3 how are you?")
+
+    assert story.broken() == set()
+
+
+@pytest.mark.parametrize("then", ["delivered", "pending", "read"])
+def test_a_message_that_was_given_up_may_turn_out_to_be_there_or_be_tried_again(
+    story: Story, then: MessageState
+) -> None:
+    story.history.note(GivenUp, node="bob", peer="alice", text="2 hello yourself")
+    other_one = "id of an older one"
+    for state in ("cancelled", then):
+        story.history.note(Told, node="bob", peer="alice", id=other_one, state=state, mine=False)
+
+    assert story.broken() == set()
 
 
 def test_what_still_waits_when_all_is_quiet_is_unfinished(story: Story) -> None:

@@ -24,10 +24,10 @@ def line(network: Network) -> Iterator[tuple[socket.socket, socket.socket]]:
     with network["bob"].socket(TCP) as listening, network["alice"].socket(TCP) as calling:
         listening.bind((network["bob"].address, 5000))
         listening.listen()
-        calling.settimeout(10)
+        calling.settimeout(60)
         calling.connect((network["bob"].address, 5000))
         answering, _ = listening.accept()
-        answering.settimeout(10)
+        answering.settimeout(60)
         with answering:
             yield calling, answering
 
@@ -42,8 +42,8 @@ def test_hosts_have_ports_of_their_own(network: Network) -> None:
 def test_tcp_brings_everything_in_order_over_the_worst_line(
     network: Network, line: tuple[socket.socket, socket.socket]
 ) -> None:
-    network.set("alice", "bob", Line(delay=0.001, jitter=0.002, lose=0.05, repeat=0.1, overtake=0.1))
-    data = bytes(range(256)) * 1000
+    network.set("alice", "bob", Line(delay=0.001, jitter=0.002, lose=0.02, repeat=0.1, overtake=0.1))
+    data = bytes(range(256)) * 500
     line[0].sendall(data)
     received = b""
     while len(received) < len(data):
@@ -62,7 +62,7 @@ def test_a_cut_holds_everything_up_until_it_heals(network: Network, line: tuple[
         line[1].recv(5)
 
     network.heal()
-    line[1].settimeout(10)
+    line[1].settimeout(60)
 
     assert line[1].recv(5) == b"hello"
 

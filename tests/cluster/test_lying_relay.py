@@ -16,7 +16,7 @@ async def test_frames_that_come_twice_out_of_order_or_never_break_no_promise(tmp
     lies = Lies(repeat=0.1, overtake=0.1, lose=0.003)
     async with town(tmp_path, "alice", "bob", seed=SEED, relay=True) as running, Relay(running, lies, SEED) as relay:
         traffic = Traffic(running, SEED, writers=2, pause=0.005)
-        await traffic.until(1500)
+        await traffic.until(1000)
         await traffic.stop()
         relay.lies = Lies()
         await running.settle()

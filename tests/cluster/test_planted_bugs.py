@@ -27,7 +27,7 @@ async def test_acknowledging_before_the_commit_is_caught_as_a_tick_without_the_m
     bug = "acknowledge_before_commit"
     async with town(tmp_path, "alice", "bob", bug=bug) as running:
         traffic = Traffic(running, 1)
-        for _ in range(3):
+        for _ in range(2):
             await traffic.until(traffic.tried + 100)
             await running.people["bob"].kill()
             await running.people["bob"].start()

@@ -18,7 +18,8 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
     ├── Conflict (409)          NameTaken · WrongState · StaleCounter · OtherAccount · SequenceGap · KeyChanged
     │                           SafetyNumberDiffers · NoDeviceKey · NameHeld
     ├── TooMany (429)           RateLimited · Busy · TooManyDevices
-    ├── Unavailable (503)       ManagerAway · NoManagerFound · FateUnknown · PeerAway · NodeAway · DirectoryUnavailable
+    ├── Unavailable (503)       ManagerAway · NoManagerFound · FateUnknown · PeerAway · NodeAway · DiskFailed
+    │                           DirectoryUnavailable
     └── CannotStart (500)       PortTaken · DataInUse · DataUnreadable · CaUnreadable · CaUnknown · CaMismatch
                                 InsecureOffLoopback · TestingOnly · NewerSchema · KeyFileUnreadable · BackupUnreadable
 """
@@ -473,6 +474,13 @@ class DirectoryUnavailable(Unavailable):
 
     code = "directory_unavailable"
     spanish = "El directorio no se puede leer ni escribir ahora; inténtelo de nuevo en un momento."
+
+
+class DiskFailed(Unavailable):
+    """Nothing was written, because this machine's disk is full or fails ({detail}); make room on it and try again."""
+
+    code = "disk_failed"
+    spanish = "No se escribió nada, porque el disco de este equipo está lleno o falla ({detail}); haga sitio e inténtelo de nuevo."
 
 
 class FateUnknown(Unavailable):

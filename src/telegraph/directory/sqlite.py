@@ -16,7 +16,7 @@ from pathlib import Path
 
 from telegraph.directory.port import Change, Delete, Entry, HistoryGone, Put, Snapshot, Unchanged
 from telegraph.directory.transactions import KEPT_CHANGES, check_writes, prefix_end
-from telegraph.errors import DataUnreadable, DirectoryUnavailable
+from telegraph.errors import DataUnreadable, DirectoryUnavailable, DiskFailed
 from telegraph.storage.engine import sqlite3
 from telegraph.storage.schema import connect, migrate
 from telegraph.storage.writer import Writer
@@ -68,7 +68,7 @@ class SqliteDirectory:
         work.add_done_callback(self._wake)  # also if the caller is cancelled: the commit happens all the same
         try:
             return await asyncio.shield(work)
-        except (DataUnreadable, sqlite3.Error) as problem:
+        except (DataUnreadable, DiskFailed, sqlite3.Error) as problem:
             raise DirectoryUnavailable from problem
 
     def _wake(self, work: asyncio.Future[int | None] | None = None) -> None:

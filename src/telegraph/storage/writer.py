@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any, Literal, TypeVar
 
-from telegraph.errors import DataUnreadable
+from telegraph.errors import DataUnreadable, DiskFailed
 from telegraph.storage.engine import sqlite3
 from telegraph.storage.gathering import Gathering, share_of
 from telegraph.storage.schema import Connect
@@ -107,7 +107,7 @@ class Writer:
         """Runs the job; returns its result once its writes are durable. Results come in the order of the calls.
 
         Raises:
-            DataUnreadable: the disk is full or broken; nothing of the job was kept.
+            DiskFailed: the disk is full or broken; nothing of the job was kept.
         """
         result: T = await self._hand_in(_Job(asyncio.get_running_loop(), work, urgent=True))
         return result
@@ -244,7 +244,7 @@ class Writer:
             with contextlib.suppress(sqlite3.Error):  # the disk that failed us may fail here too; this thread must not
                 self._connection.execute("ROLLBACK")
         for job in batch:
-            job.error = DataUnreadable(data="-", detail=f"nothing was written ({error})")
+            job.error = DiskFailed(detail=str(error))
             job.error.__cause__ = error
 
 

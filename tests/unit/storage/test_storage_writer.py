@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telegraph.errors import DataUnreadable
+from telegraph.errors import DataUnreadable, DiskFailed
 from telegraph.storage.engine import sqlite3
 from telegraph.storage.gathering import MAX_BATCH
 from telegraph.storage.schema import connect
@@ -175,8 +175,9 @@ async def test_a_full_disk_is_told_to_every_caller_of_the_batch_and_nothing_is_k
     async with ledger.held():
         tasks = await _hand_in(ledger, [_put("alice"), fill, _put("bob")])
     results = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(result) for result in results] == [DataUnreadable] * 3
+    assert [type(result) for result in results] == [DiskFailed] * 3
     assert "disk is full" in str(results[0])
+    assert "make room" in str(results[0])
     assert ledger.words() == []
     await ledger.writer.run(lambda db: db.execute("PRAGMA max_page_count=1000000").fetchone())
     assert await ledger.writer.run(_put("carol")) == 1, "the writer goes on once there is room again"
@@ -192,7 +193,7 @@ async def test_a_commit_that_fails_is_told_to_every_caller_and_the_writer_goes_o
         orphan: Work = lambda db: db.execute("INSERT INTO b VALUES (7)").rowcount  # noqa: E731 - one of a list of jobs
         tasks = await _hand_in(ledger, [_put("alice"), orphan])
     results = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(result) for result in results] == [DataUnreadable] * 2
+    assert [type(result) for result in results] == [DiskFailed] * 2
     assert await ledger.writer.run(_put("bob")) == 1
     assert ledger.words() == ["bob"]
 

@@ -13,6 +13,7 @@ from telegraph.errors import (
     BodyTooLarge,
     Busy,
     DataUnreadable,
+    DiskFailed,
     ForeignOrigin,
     IllegalInvite,
     IllegalName,
@@ -47,7 +48,7 @@ from telegraph.rest.errors import answers
 
 _ALWAYS = (WrongApiToken, ForeignOrigin)
 _BODY = (MalformedBody, BodyTooLarge, UnsupportedMedia)
-_MEMBER = (NotLoggedIn, *_ALWAYS)
+_MEMBER = (NotLoggedIn, DiskFailed, *_ALWAYS)
 _ABOUT_SOMEBODY = (UnknownUser, ManagerAway, BadInput, *_MEMBER)
 
 MAX_PAGE = 1000
@@ -74,6 +75,7 @@ Query = Annotated[
         RateLimited,
         Busy,
         DataUnreadable,
+        DiskFailed,
         ManagerAway,
         *_BODY,
         *_ALWAYS,

@@ -55,6 +55,8 @@ def _invite_code(invite: str) -> str | None:
 
 def _welcome(account: Account) -> str:
     text = f"You are {visible(account.username)}, and {account.account}."
+    if account.moved:
+        text += " Your session moved here from another device, which sends nothing any more."
     if account.provisional:
         text += " The name is provisional until every site has confirmed it."
     if account.recovery_code:

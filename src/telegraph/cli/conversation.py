@@ -9,7 +9,18 @@ from datetime import tzinfo
 
 import msgspec
 
-from telegraph.cli.render import TICKS, count, day, message_lines, presence, shown_text, tick_of, visible, visible_lines
+from telegraph.cli.render import (
+    TICKS,
+    count,
+    day,
+    end_words,
+    message_lines,
+    presence,
+    shown_text,
+    tick_of,
+    visible,
+    visible_lines,
+)
 from telegraph.protocol.manager_api import Status
 from telegraph.protocol.names import name_key
 from telegraph.protocol.node_api import (
@@ -51,7 +62,14 @@ class ShowNote(msgspec.Struct, tag="note", tag_field="type"):
     text: str
 
 
-Shown = ShowMessage | ShowState | ShowPresence | ShowNote
+class ShowEnd(msgspec.Struct, tag="session_ended", tag_field="type"):
+    """The session is over: why, and since when (RFC 3339, empty if not known)."""
+
+    reason: str
+    at: str
+
+
+Shown = ShowMessage | ShowState | ShowPresence | ShowNote | ShowEnd
 
 _PROGRESS: dict[MessageState, int] = {"pending": 0, "failed": 0, "cancelled": 0, "delivered": 1, "read": 2}
 """Nobody goes back to a lower one; those that are given up can be tried again, or turn out to be delivered."""
@@ -91,9 +109,9 @@ class Conversation:
                 return self._progress(message)
             case PresenceEvent(user=user) if name_key(user) == self._key:
                 return self._presence(event.user, event.status, event.last_seen)
-            case AccountEvent(account="locked" | "ended"):
-                return [ShowNote("You are logged out here; log in to go on.")]
-            case PresenceEvent() | ContactEvent() | AccountEvent() | ResetEvent():
+            case AccountEvent():
+                return _account(event)
+            case PresenceEvent() | ContactEvent() | ResetEvent():
                 return []
 
     def knows(self, message: Message) -> bool:
@@ -165,6 +183,8 @@ class Script:
                 return [f"       {tick_of(message)}{_said(message)}: {excerpt(shown_text(message))}"]
             case ShowPresence(user, status, last_seen):
                 return [f"       {visible(user)} is {presence(status, last_seen, self._zone)}"]
+            case ShowEnd(reason, at):
+                return [f"       Your session: {end_words(reason, at, self._zone)}."]
             case ShowNote(text):
                 return [f"       {visible(text)}"]
 
@@ -172,6 +192,17 @@ class Script:
 def _said(message: Message) -> str:
     """The state in a word, where the tick does not say it."""
     return "" if message.state in ("failed", "cancelled") else f" {message.state}"
+
+
+def _account(event: AccountEvent) -> list[Shown]:
+    """What of the own account is worth a line in a conversation."""
+    if event.account == "ended" and event.reason not in ("", "logged_out"):
+        return [ShowEnd(event.reason, event.at)]
+    if event.reason == "moved_here":
+        return [ShowNote("Your session moved here from another device, which sends nothing any more.")]
+    if event.account in ("locked", "ended"):
+        return [ShowNote("You are logged out here; log in to go on.")]
+    return []
 
 
 def excerpt(text: str) -> str:

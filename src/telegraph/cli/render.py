@@ -239,16 +239,31 @@ ACCOUNT_WORDS: dict[AccountState, str] = {
 }
 
 
-def status_text(status: NodeStatus) -> str:
+_ENDS: dict[str, str] = {
+    "logged_in_elsewhere": "it moved to another device{when}; nothing is sent from here; to move it back, log in here",
+    "ended_elsewhere": "it was ended from another session{when}; nothing is sent from here until you log in again",
+    "password_changed": "the password was changed elsewhere{when}; nothing is sent from here until you log in again",
+    "removed": "this account was deleted{when}; what is stored here stays",
+}
+
+
+def end_words(reason: str, at: str, zone: tzinfo | None) -> str:
+    """Why a session is over, as the end of a sentence."""
+    words = _ENDS.get(reason, ACCOUNT_WORDS["ended"])
+    return words.format(when=f" on {moment(at, zone)}" if at else "")
+
+
+def status_text(status: NodeStatus, zone: tzinfo | None = None) -> str:
     """A line for each thing worth knowing about a node."""
-    words = ACCOUNT_WORDS[status.account]
+    ended = status.account == "ended"
+    words = end_words(status.reason, status.since, zone) if ended else ACCOUNT_WORDS[status.account]
     account = f"{visible(status.username)} ({words})" if status.username else words
     managers = [f"{visible(manager.url)}{' (current)' if manager.current else ''}" for manager in status.managers]
     rows = [
         ("Account", account),
         *zip(["Managers", *[""] * len(managers)], managers or ["none known"], strict=False),
         ("Reached at", visible(status.peer_address or "not announced")),
-        ("Waiting", f"{count(status.pending, 'message')} to go out"),
+        ("Waiting", f"{count(status.pending, 'message')} {'not sent from here' if ended else 'to go out'}"),
         ("Unread", count(status.unread, "message")),
         ("Local API", visible(status.api_url)),
         ("Version", visible(status.version)),

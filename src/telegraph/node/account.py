@@ -2,14 +2,18 @@
 
 import msgspec
 
+from telegraph.node import streams
 from telegraph.node.database import Database
 from telegraph.node.keys import DeviceKey
+from telegraph.storage.engine import sqlite3
 
 
 class Account(msgspec.Struct, frozen=True):
     """The account of a data directory; ``token`` is None when logged out. ``certificate`` and ``ca`` are PEM.
 
-    ``counter`` is that of the last address announced (DESIGN.md 10.7).
+    ``counter`` is that of the last address announced (DESIGN.md 10.7). ``ended`` is why the session ended, if another
+    end than this device ended it, and ``ended_at`` when (RFC 3339, empty if not known); a device that was given up has
+    no certificate any more.
     """
 
     user_id: str
@@ -18,6 +22,8 @@ class Account(msgspec.Struct, frozen=True):
     ca: str | None
     token: str | None
     counter: int
+    ended: str = ""
+    ended_at: str = ""
 
 
 def load(database: Database) -> Account | None:
@@ -32,6 +38,8 @@ def load(database: Database) -> Account | None:
         ca=_text(database, "ca"),
         token=_text(database, "token"),
         counter=int(_text(database, "counter") or 0),
+        ended=_text(database, "ended") or "",
+        ended_at=_text(database, "ended_at") or "",
     )
 
 
@@ -44,16 +52,30 @@ async def save(database: Database, account: Account) -> None:
         ca=_bytes(account.ca),
         token=_bytes(account.token),
         counter=str(account.counter).encode(),
+        ended=account.ended.encode(),
+        ended_at=account.ended_at.encode(),
     )
 
 
 async def device_key(database: Database) -> DeviceKey:
-    """The device key of this data directory, made at first use and never changed."""
+    """The device key of this data directory, made at first use; another takes its place only if it is revoked."""
     stored = database.setting("device_key")
     if stored is not None:
         return DeviceKey.from_private_bytes(stored)
     key = DeviceKey.create()
     await database.set(device_key=key.private_bytes, device_public=key.public)
+    return key
+
+
+async def replace_device_key(database: Database) -> DeviceKey:
+    """Another device key instead of one that was given up; with everybody the numbers begin anew."""
+    key = DeviceKey.create()
+
+    def job(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT OR REPLACE INTO settings VALUES ('device_key', ?)", (key.private_bytes,))
+        _begin_anew(connection)
+
+    await database.write(job)
     return key
 
 
@@ -64,3 +86,11 @@ def _text(database: Database, name: str) -> str | None:
 
 def _bytes(text: str | None) -> bytes | None:
     return None if text is None else text.encode()
+
+
+def _begin_anew(connection: sqlite3.Connection) -> None:
+    """This device has another key: with everybody, both streams begin anew, as they do at the other end."""
+    known = connection.execute("SELECT id, device_key, key_changed FROM contacts WHERE device_key IS NOT NULL")
+    for contact, key, changed in known.fetchall():
+        streams.change_key(connection, contact, key)
+        streams.set_counters(connection, contact, key_changed=changed)

@@ -94,7 +94,7 @@ class Node(Entering):
             mine=True,
             reply_to=reply_to,
             conversation=contact.user_id,
-            device=self._key.public,
+            device=self._member.key.public,
             seq=stored.seq,
         )
 

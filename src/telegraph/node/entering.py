@@ -106,7 +106,7 @@ class Entering(Running):
         try:
             account = await (await self._joined()).login(username, password)
         except Unavailable:
-            if known is None or known.certificate is None or self._membership is None:
+            if known is None or self._membership is None or not (known.certificate or known.ended):
                 raise
             await self._store.check(password)
             await self._go_on_without_manager(known, username, password)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from telegraph.node.link_rules import Standing, newer_stays
 from telegraph.peer.port import Link, LinkClosed
@@ -119,6 +120,11 @@ class LinkTable:
         if link is not None:
             await link.close()
 
+    async def close_if(self, chosen: Callable[[OpenLink], bool]) -> None:
+        """Closes the links that are chosen."""
+        contacts = [contact for contact, link in self._open.items() if chosen(link)]
+        await asyncio.gather(*(self.close_of(contact) for contact in contacts))
+
     async def close(self) -> None:
         """Closes all links."""
-        await asyncio.gather(*(self.close_of(contact) for contact in list(self._open)))
+        await self.close_if(lambda _link: True)

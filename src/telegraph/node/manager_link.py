@@ -16,8 +16,11 @@ from telegraph.protocol.manager_events import (
     FromManager,
     Heartbeat,
     Leaving,
+    Revocations,
+    Revoked,
     SessionEnded,
     UserChanged,
+    UserGone,
     Watch,
     decode_from_manager,
     encode_event,
@@ -32,6 +35,7 @@ Find = Callable[[], Awaitable[list[str]]]
 _WATCH_AT_ONCE = 1000
 _REDISCOVER_AFTER = 5.0
 _LEAVE_WITHIN = 1.0
+_ANSWERED_WITHIN = 2.0
 
 
 class Listener(Protocol):
@@ -49,8 +53,16 @@ class Listener(Protocol):
         """A watched user's state."""
         ...
 
-    async def on_session_ended(self, reason: str) -> None:
-        """The session is over for good."""
+    async def on_user_deleted(self, user_id: str) -> None:
+        """A watched user's account was deleted for good."""
+        ...
+
+    async def on_revoked(self, event: Revoked) -> None:
+        """Device keys that must not be spoken with."""
+        ...
+
+    async def on_session_ended(self, reason: str, at: str) -> None:
+        """The session is over for good, since ``at`` (RFC 3339, empty if not known)."""
         ...
 
 
@@ -178,10 +190,10 @@ class ManagerLink:
             try:
                 await _unless(self._anew, self._one_stream(token, interval, listener))
             except NotLoggedIn:
-                await listener.on_session_ended("ended")
+                await listener.on_session_ended("ended", "")
                 return
             except _Ended as ended:
-                await listener.on_session_ended(ended.reason)
+                await listener.on_session_ended(ended.reason, ended.at)
                 return
             except Unavailable:
                 await self._rediscover()
@@ -233,7 +245,11 @@ class ManagerLink:
             case UserChanged():
                 await listener.on_user(event)
             case SessionEnded():
-                raise _Ended(event.reason)
+                raise _Ended(event.reason, event.at)
+            case Revoked():
+                await listener.on_revoked(event)
+            case UserGone(user_id, deleted=True):
+                await listener.on_user_deleted(user_id)
             case _:
                 pass
 
@@ -252,6 +268,26 @@ class ManagerLink:
         ids = list(user_ids)
         for start in range(0, len(ids), _WATCH_AT_ONCE):
             await self._say(Watch(ids[start : start + _WATCH_AT_ONCE]))
+
+    async def ask_revocations(self, after: str) -> None:
+        """Wants to hear of revoked keys: those after a cursor, and every new one."""
+        await self._say(Revocations(after))
+
+    async def why_ended(self, token: str) -> SessionEnded | None:
+        """What the managers say of why a session ended, None if they do not."""
+        try:
+            stream = await self._open(token)
+        except (TelegraphError, TimeoutError):
+            return None
+        try:
+            async with asyncio.timeout(_ANSWERED_WITHIN):
+                message = await stream.receive()
+            event = decode_from_manager(message.data) if message.type is aiohttp.WSMsgType.TEXT else None
+        except (TimeoutError, msgspec.DecodeError):
+            return None
+        finally:
+            await stream.close()
+        return event if isinstance(event, SessionEnded) else None
 
     async def _say(self, event: object) -> bool:
         stream = self._stream
@@ -278,8 +314,9 @@ async def _unless(event: asyncio.Event, work: Coroutine[None, None, None]) -> No
 
 
 class _Ended(Exception):
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, at: str) -> None:
         self.reason = reason
+        self.at = at
         super().__init__(reason)
 
 

@@ -16,6 +16,7 @@ from telegraph.errors import (
     ManagerAway,
     NotLoggedIn,
     OtherAccount,
+    RevokedKey,
     StaleCounter,
     TelegraphError,
 )
@@ -43,7 +44,7 @@ from telegraph.protocol.manager_api import (
     UserAnswer,
     UsersAnswer,
 )
-from telegraph.protocol.manager_events import UserChanged
+from telegraph.protocol.manager_events import Revoked, UserChanged
 from telegraph.protocol.names import check_password, check_username, name_key
 from telegraph.supervision import supervise
 
@@ -54,6 +55,9 @@ _ADDRESS_CHECK = 5.0
 
 _CERTIFICATE_CHECK = 60.0
 """Seconds between looks at the certificate's age."""
+
+GIVEN_UP = frozenset({"logged_in_elsewhere", "ended_elsewhere", "password_changed", "removed"})
+"""Reasons of a session's end that come with the revocation of the device's key."""
 
 _CONNECTED_WITHIN = 2.0
 DEFAULT_HEARTBEAT = 10.0
@@ -66,8 +70,28 @@ class Surroundings(Protocol):
         """There is an account with a certificate: accept links."""
         ...
 
-    async def logged_out(self, reason: str) -> None:
-        """The session is over."""
+    async def logged_out(self, reason: str, at: str) -> None:
+        """The session is over, since ``at`` (RFC 3339, empty if not known)."""
+        ...
+
+    async def key_given_up(self) -> None:
+        """The device's key is revoked: nothing may be sent under it any more."""
+        ...
+
+    def has_moved_here(self) -> None:
+        """The session moved to this device from another one."""
+        ...
+
+    async def revoked(self, event: Revoked) -> None:
+        """Device keys that must not be spoken with."""
+        ...
+
+    def revocations_cursor(self) -> str:
+        """After which revocations to ask."""
+        ...
+
+    async def user_deleted(self, user_id: str) -> None:
+        """Somebody's account was deleted for good."""
         ...
 
     def certificate_renewed(self, account: Account) -> None:
@@ -112,6 +136,7 @@ class Membership:
         self._log_in = asyncio.Lock()
         self._connected = asyncio.Event()
         self.account = accounts.load(database)
+        self.moved_here = False
 
     # --- state ---
 
@@ -119,6 +144,11 @@ class Membership:
     def online(self) -> bool:
         """Whether a manager knows right now that this node lives."""
         return self._link.connected
+
+    @property
+    def key(self) -> DeviceKey:
+        """This device's key."""
+        return self._key
 
     @property
     def managers(self) -> list[str]:
@@ -171,9 +201,7 @@ class Membership:
         """
         self._same_account(username)
         async with self._log_in:
-            here = await asyncio.to_thread(self._where)
-            body = LoginRequest(username=username, password=password, ip=here.host, port=here.port, csr=self._key.csr())
-            answer = await self._link.call("POST", "/login", LoggedIn, body=body, repeatable=True)
+            answer = await self._new_session(username, password)
             await self._stop()
             self.account = account = Account(
                 user_id=answer.user_id,
@@ -188,8 +216,32 @@ class Membership:
                 managers=" ".join(self._link.urls).encode(), heartbeat=str(answer.heartbeat_interval).encode()
             )
             await self.resume()
+            self.moved_here = answer.replaced is not None
+            if self.moved_here:
+                self._around.has_moved_here()
             await self._until_connected()
             return account
+
+    async def _new_session(self, username: str, password: str) -> LoggedIn:
+        """A session for this device, with another key if the one that it has was given up since.
+
+        Of that the managers tell for as long as a certificate of it could be valid. Later they know no more than that
+        another device had its turn; that is enough, since people may have begun to count anew with that one.
+        """
+        used_before = self.account is not None
+        with contextlib.suppress(RevokedKey):
+            answer = await self._ask_session(username, password)
+            if answer.replaced is None or not used_before:
+                return answer
+        await self._around.key_given_up()
+        self._key, self._own = await accounts.replace_device_key(self._database), None
+        log.info("device_key_replaced")
+        return await self._ask_session(username, password)
+
+    async def _ask_session(self, username: str, password: str) -> LoggedIn:
+        here = await asyncio.to_thread(self._where)
+        body = LoginRequest(username=username, password=password, ip=here.host, port=here.port, csr=self._key.csr())
+        return await self._link.call("POST", "/login", LoggedIn, body=body, repeatable=True)
 
     async def _until_connected(self) -> None:
         """Gives the event stream a moment, so that who has just logged in is online when told so."""
@@ -254,26 +306,28 @@ class Membership:
         await asyncio.gather(*self._endings)
         await self._stop()
 
-    def _end(self, account: Account, reason: str) -> "asyncio.Task[None]":
+    def _end(self, account: Account, reason: str, at: str = "") -> "asyncio.Task[None]":
         """Ends a session here, in a task of its own: whoever hears of the end is often one of those that end with it.
 
         Whoever waits for it must shield it.
         """
-        task = asyncio.create_task(supervise("end_of_session", lambda: self._end_session(account.token, reason)))
+        task = asyncio.create_task(supervise("end_of_session", lambda: self._end_session(account.token, reason, at)))
         self._endings.add(task)
         task.add_done_callback(self._endings.discard)
         return task
 
-    async def _end_session(self, token: str | None, reason: str) -> None:
+    async def _end_session(self, token: str | None, reason: str, at: str) -> None:
         async with self._log_in:
             if self.account is None or token is None or self.account.token != token:
                 return  # it ended before, or a new log-in took its place
-            self.account = msgspec.structs.replace(self.account, token=None)
+            self.account = msgspec.structs.replace(self.account, token=None, ended=reason, ended_at=at)
+            if reason in GIVEN_UP:
+                self.account = msgspec.structs.replace(self.account, certificate=None)
             try:
                 await accounts.save(self._database, self.account)
             finally:
                 await self._stop()
-                await self._around.logged_out(reason)
+                await self._around.logged_out(reason, at)
 
     # --- the directory ---
 
@@ -306,6 +360,7 @@ class Membership:
         if self._own is not None and self._announced is not None and self._announced == self._own.signed:
             await self._own.renew()
         await self._announce()
+        await self._link.ask_revocations(self._around.revocations_cursor())
         await self._link.watch(self._around.watched())
         self._connected.set()
         self._around.connection_changed()
@@ -319,11 +374,19 @@ class Membership:
         """Hands on what a manager said of somebody."""
         await self._around.user_changed(event.user)
 
-    async def on_session_ended(self, reason: str) -> None:
+    async def on_user_deleted(self, user_id: str) -> None:
+        """Hands on that an account was deleted."""
+        await self._around.user_deleted(user_id)
+
+    async def on_revoked(self, event: Revoked) -> None:
+        """Hands on which device keys were revoked."""
+        await self._around.revoked(event)
+
+    async def on_session_ended(self, reason: str, at: str) -> None:
         """The session is over; only a new log-in helps."""
         log.info("session_ended", reason=reason)
         if self.account is not None:
-            self._end(self.account, reason)
+            self._end(self.account, reason, at)
 
     async def marked_offline(self, reason: str) -> None:
         """A manager says that this node was marked offline: show that it lives, or learn that the session is over."""
@@ -337,7 +400,8 @@ class Membership:
                 "POST", "/heartbeat", Answer, body=HeartbeatRequest(account.username), token=account.token
             )
         except NotLoggedIn:
-            self._end(account, "session_ended")
+            told = await self._link.why_ended(account.token)
+            self._end(account, told.reason if told else "session_ended", told.at if told else "")
         except TelegraphError as error:
             log.info("heartbeat_failed", code=error.code)
 

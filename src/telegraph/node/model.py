@@ -120,11 +120,15 @@ class PresenceChanged(msgspec.Struct, frozen=True):
 
 
 class AccountChanged(msgspec.Struct, frozen=True):
-    """This node's own account: logged in or out, connected to a manager or not."""
+    """This node's own account: logged in or out, connected to a manager or not.
+
+    ``reason`` is why, ``at`` since when (RFC 3339), where that is known; the reasons are in ``protocol/node_api.py``.
+    """
 
     account: AccountState
     username: str | None
     reason: str = ""
+    at: str = ""
 
 
 class Reset(msgspec.Struct, frozen=True):

@@ -1,12 +1,12 @@
 """This node among the other nodes: links, couriers, and the report's REST calls, all on one endpoint."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from random import Random
 
 import structlog
 
-from telegraph.errors import ForgedFrame, KeyChanged, ManagerAway, TelegraphError, WrongRole
+from telegraph.errors import ForgedFrame, KeyChanged, ManagerAway, RevokedKey, TelegraphError, WrongRole
 from telegraph.node import rounds, streams
 from telegraph.node.backoff import Backoff
 from telegraph.node.broker import Broker
@@ -58,7 +58,9 @@ class Peers:
         on_marked_offline: Callable[[str], Awaitable[None]],
         rng: Random,
         deliveries: Deliveries | None = None,
+        revoked: Container[object] = (),
     ) -> None:
+        """``revoked`` holds the devices that must not be spoken with."""
         self.user_id = user_id
         self.username = username
         self.database = database
@@ -70,6 +72,7 @@ class Peers:
         self._broker = broker
         self._find_user = find_user
         self._learn = learn
+        self._revoked = revoked
         self._rng = rng
         self._couriers: dict[int, Courier] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -189,6 +192,8 @@ class Peers:
         """Opens a link to a contact's device and takes it in."""
         if contact.address is None or contact.device_key is None:
             raise Unreachable("no address")
+        if Holder("user", contact.user_id, contact.device_key) in self._revoked:
+            raise Unreachable("their device's key is revoked")
         link = await self._endpoint.dial(contact.address, contact.device_key)
         opened = await greet(link, contact, self)
         if self._contacts[contact.id].waits:  # since the dial began
@@ -212,6 +217,8 @@ class Peers:
         """
         if holder.role != "user":
             raise WrongRole
+        if holder in self._revoked:
+            raise RevokedKey
         contact = self._contacts.of_user(holder.id)
         if contact is not None and (contact.blocked or contact.device_key == holder.key):
             return _unblocked(contact)
@@ -240,14 +247,18 @@ class Peers:
 
     def _take_in(self, opened: OpenLink) -> bool:
         """Whether a link stays. The far end of the one that does not is told while work goes on over the other."""
-        contact = self._contacts[opened.contact]
-        if contact.blocked or contact.device_key != opened.link.remote.key:  # since the greeting began
+        contact, remote = self._contacts[opened.contact], opened.link.remote
+        if contact.blocked or contact.device_key != remote.key or remote in self._revoked:  # since the greeting began
             self._spawn(opened.close())
             return False
         loser = self.links.add(opened)
         if loser is not None:
             self._spawn(loser.close())
         return loser is not opened
+
+    async def close_revoked(self) -> None:
+        """Closes the links of devices whose key is revoked by now."""
+        await self.links.close_if(lambda link: link.link.remote in self._revoked)
 
     async def _use(self, opened: OpenLink) -> None:
         self.places.linked(opened)

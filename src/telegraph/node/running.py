@@ -31,6 +31,7 @@ from telegraph.node.own_place import OwnPlace
 from telegraph.node.peer_port import PeerPort
 from telegraph.node.peers import Peers
 from telegraph.node.people import Decisions
+from telegraph.node.revocations import Revocations, forget_expired
 from telegraph.node.search import Search
 from telegraph.node.settings import NodeSettings, settings_of
 from telegraph.node.store import Store
@@ -40,8 +41,10 @@ from telegraph.node.vault import Stretching
 from telegraph.peer.tls import Credentials, TlsEndpoint
 from telegraph.protocol.addresses import Address, parse_address
 from telegraph.protocol.manager_api import User
+from telegraph.protocol.manager_events import Revoked
 from telegraph.protocol.node_api import AccountState
 from telegraph.storage.datadir import DataDirectory
+from telegraph.storage.engine import sqlite3
 from telegraph.supervision import supervise
 
 log = structlog.get_logger(__name__)
@@ -167,7 +170,7 @@ class Running:
             opened.push_async_callback(integrity.closing, self.database)
             opened.push_async_callback(self._leave)
             await self.database.set(**self._early.values)
-            self._key = await accounts.device_key(self.database)
+            self._revoked = Revocations(self.database)
             self._ca = stored_ca(self.settings, self.database)
             self._contacts = ContactBook(self.database)
             self._decisions = Decisions(self._contacts, self._broker, self._own_side, self._on_decided)
@@ -199,9 +202,9 @@ class Running:
         self.damage = await integrity.check(self.database)
 
     async def _keep_tidy(self) -> None:
-        """Keeps the event log from growing for ever."""
+        """Keeps the event log and the list of revoked keys from growing for ever."""
         while True:
-            await self.database.write(event_log.forget)
+            await self.database.write(_forget)
             await asyncio.sleep(_TIDY_EVERY)
 
     def _messages_changed(self, contact: int) -> None:
@@ -267,7 +270,8 @@ class Running:
                     return None
                 self._client = ManagerClient(self._ca)
                 link = ManagerLink(self._client, self._find, urls, Backoff(_RETRY_FIRST, _RETRY_LAST, self._rng))
-                self._membership = Membership(self.database, self._key, link, self, where=self._own_place(link))
+                key = await accounts.device_key(self.database)
+                self._membership = Membership(self.database, key, link, self, where=self._own_place(link))
                 await self._membership.resume()
             return self._membership
 
@@ -342,6 +346,17 @@ class Running:
         return "offline" if self._peers is not None else "ended"
 
     @property
+    def ended(self) -> tuple[str, str]:
+        """Why the session ended and when (RFC 3339), each empty if it goes on or that is not known."""
+        account = self.account
+        return (account.ended, account.ended_at) if account else ("", "")
+
+    @property
+    def moved_here(self) -> bool:
+        """Whether the latest log-in of this run took the session over from another device."""
+        return self._membership is not None and self._membership.moved_here
+
+    @property
     def managers(self) -> list[str]:
         """The managers known, the current one first."""
         return self._membership.managers if self._membership else list(self.settings.managers)
@@ -367,13 +382,14 @@ class Running:
             endpoint=self._endpoint,
             user_id=account.user_id,
             username=account.username,
-            key=self._key.public,
+            key=self._member.key.public,
             database=self.database,
             contacts=self._contacts,
             broker=self._broker,
             find_user=self._member.find_user,
             learn=self._learn,
             own=self._member.own,
+            revoked=self._revoked,
             managers_away=lambda: not self._member.online,
             on_marked_offline=self._member.marked_offline,
             rng=self._rng,
@@ -382,17 +398,43 @@ class Running:
         await self._peers.start()
 
     def _credentials(self, account: Account) -> Credentials:
-        return Credentials(account.certificate or "", self._key.private_pem, account.ca or "")
+        return Credentials(account.certificate or "", self._member.key.private_pem, account.ca or "")
 
     def certificate_renewed(self, account: Account) -> None:
         """Shows the new certificate from the next connection on."""
         if self._peers is not None:
             self._endpoint.replace_credentials(self._credentials(account))
 
-    async def logged_out(self, reason: str) -> None:
+    async def logged_out(self, reason: str, at: str = "") -> None:
         """Speaks with nobody any more; what is stored can still be read."""
         await self._leave_peers()
-        self._broker.publish(AccountChanged(self.account_state, self.username, reason))
+        self._broker.publish(AccountChanged(self.account_state, self.username, reason, at))
+
+    async def key_given_up(self) -> None:
+        """Speaks with nobody under this device's key any more."""
+        await self._leave_peers()
+
+    def has_moved_here(self) -> None:
+        """Tells followers that the session moved to this device."""
+        self._broker.publish(AccountChanged(self.account_state, self.username, "moved_here"))
+
+    async def revoked(self, event: Revoked) -> None:
+        """Refuses these keys from now on, closes their links, and keeps that on disk."""
+        self._revoked.note(event)
+        if self._peers is not None:
+            await self._peers.close_revoked()
+        await self._revoked.store(event)
+        if event.keys:
+            log.info("revoked_keys_learnt", count=len(event.keys))
+
+    def revocations_cursor(self) -> str:
+        """After which revocations to ask."""
+        return self._revoked.cursor
+
+    async def user_deleted(self, user_id: str) -> None:
+        """Notes that somebody's account is gone."""
+        contact = self._contacts.of_user(user_id)
+        log.info("contact_deleted", known=contact is not None)
 
     def connection_changed(self) -> None:
         """Tells followers."""
@@ -436,11 +478,16 @@ class Running:
         account = self.account
         if account is None:
             raise NotLoggedIn
-        return account.user_id, self._key.public
+        return account.user_id, self._member.key.public
 
     async def _on_decided(self, before: Contact, after: Contact) -> None:
         if self._peers is not None:
             await self._peers.decided(before, after)
+
+
+def _forget(connection: sqlite3.Connection) -> None:
+    event_log.forget(connection)
+    forget_expired(connection)
 
 
 def _is_news(contact: Contact, user: User) -> bool:

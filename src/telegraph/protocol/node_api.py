@@ -22,6 +22,10 @@ AccountState = Literal["none", "locked", "ended", "online", "offline"]
 can be read, but the session is over: nothing is sent or received. ``online``, ``offline``: logged in, with a manager or
 without."""
 
+SessionEnd = Literal["logged_out", "logged_in_elsewhere", "ended_elsewhere", "password_changed", "removed"]
+"""Why a session ended: by a log-out here, a log-in on another device (the session moved there), the user's word or a
+new password from elsewhere, or because the account was deleted. There may be others; what waits is kept in any case."""
+
 MessageState = Literal["pending", "delivered", "read", "failed", "cancelled"]
 FailureReason = Literal["refused", "expired", "account_deleted"]
 WaitReason = Literal["key_changed", "blocked"]
@@ -75,7 +79,7 @@ class BrowserRequest(msgspec.Struct):
 
 
 class Account(msgspec.Struct):
-    """Who is logged in here.
+    """Who is logged in here. ``moved``: the session was on another device until this log-in.
 
     ``recovery_code`` is there once, when the encrypted store was made: it opens the messages if the password is lost.
     """
@@ -84,6 +88,7 @@ class Account(msgspec.Struct):
     username: str
     account: AccountState
     provisional: bool = False
+    moved: bool = False
     recovery_code: str | None = None
 
 
@@ -98,7 +103,9 @@ class NodeStatus(msgspec.Struct):
     """``GET /api/v1/status``.
 
     ``username`` and ``user_id`` are None while the node is locked. ``peer_address`` is where other nodes reach it.
-    ``pending`` counts messages that wait. ``damage`` is what the check after a crash found wrong with the store.
+    ``reason`` and ``since`` (RFC 3339, empty if not known) say why the session ended, if ``account`` is ``ended``: a
+    :data:`SessionEnd`. ``pending`` counts messages that wait. ``damage`` is what the check after a crash found wrong
+    with the store.
     """
 
     account: AccountState
@@ -110,6 +117,8 @@ class NodeStatus(msgspec.Struct):
     pending: int
     unread: int
     version: str
+    reason: str = ""
+    since: str = ""
     damage: list[str] = []
 
 
@@ -335,12 +344,17 @@ class ContactEvent(msgspec.Struct, tag="contact", tag_field="type"):
 
 
 class AccountEvent(msgspec.Struct, tag="account", tag_field="type"):
-    """This node's own account changed: logged in or out, connected to a manager or not."""
+    """This node's own account changed: logged in or out, connected to a manager or not.
+
+    ``reason``: a :data:`SessionEnd` when the session ended, at ``at`` (RFC 3339, empty if not known); ``moved_here``
+    when a log-in took the session over from another device.
+    """
 
     cursor: int
     account: AccountState
     username: str | None
     reason: str = ""
+    at: str = ""
 
 
 class ResetEvent(msgspec.Struct, tag="reset", tag_field="type"):

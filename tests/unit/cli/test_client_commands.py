@@ -77,6 +77,7 @@ def test_login_gives_the_account_as_json(cli: "Cli", node: "FakeNode") -> None:
         "username": "alice",
         "account": "online",
         "provisional": False,
+        "moved": False,
         "recovery_code": None,
     }
     assert node.username == "alice"

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from telegraph.cli.conversation import (
     Conversation,
     Script,
+    ShowEnd,
     ShowMessage,
     Shown,
     ShowNote,
@@ -19,6 +20,7 @@ from telegraph.cli.conversation import (
 )
 from telegraph.protocol.node_api import (
     AccountEvent,
+    AccountState,
     Message,
     MessageEvent,
     MessageState,
@@ -144,6 +146,24 @@ def test_a_log_out_is_said_and_the_rest_is_not() -> None:
     assert isinstance(note, ShowNote)
     assert bob.happened(AccountEvent(2, "offline", "alice")) == []
     assert bob.happened(ResetEvent(3)) == []
+
+
+def test_that_the_session_moved_is_said_on_both_devices() -> None:
+    here, there = Conversation("bob"), Conversation("bob")
+    moved = here.happened(AccountEvent(1, "ended", "alice", "logged_in_elsewhere", "2026-11-24T13:50:00Z"))
+    assert moved == [ShowEnd("logged_in_elsewhere", "2026-11-24T13:50:00Z")]
+    (line,) = Script(UTC).lines(moved)
+    assert "moved to another device on 2026-11-24 13:50" in line
+    (note,) = there.happened(AccountEvent(1, "online", "alice", "moved_here"))
+    assert isinstance(note, ShowNote)
+    assert "moved here" in note.text
+
+
+@pytest.mark.parametrize(("state", "reason"), [("ended", "logged_out"), ("ended", ""), ("locked", "logged_out")])
+def test_ones_own_log_out_is_no_news_from_elsewhere(state: AccountState, reason: str) -> None:
+    (note,) = Conversation("bob").happened(AccountEvent(1, state, "alice", reason))
+    assert isinstance(note, ShowNote)
+    assert "log in" in note.text
 
 
 def test_messages_written_elsewhere_are_not_waited_for() -> None:

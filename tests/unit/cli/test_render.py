@@ -12,6 +12,7 @@ from telegraph.cli.render import (
     FAILURES,
     clock,
     day,
+    end_words,
     message_lines,
     messages_text,
     moment,
@@ -231,3 +232,25 @@ def test_status_of_an_empty_node_says_what_to_do() -> None:
     assert "telegraph register NAME" in shown
     assert "none known" in shown
     assert "not announced" in shown
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("logged_in_elsewhere", "it moved to another device on 2026-11-24 13:50; nothing is sent from here"),
+        ("ended_elsewhere", "it was ended from another session on 2026-11-24 13:50"),
+        ("password_changed", "the password was changed elsewhere on 2026-11-24 13:50"),
+        ("removed", "this account was deleted on 2026-11-24 13:50"),
+        ("of a newer version", "your session has ended"),
+    ],
+)
+def test_status_says_why_the_session_ended_and_that_nothing_is_sent(reason: str, words: str) -> None:
+    ended = NodeStatus("ended", "alice", "id", [], None, "http://127.0.0.1:8420", 3, 0, "0.1")
+    ended = msgspec.structs.replace(ended, reason=reason, since="2026-11-24T13:50:00.000000Z")
+    shown = status_text(ended, UTC)
+    assert words in shown
+    assert "3 messages not sent from here" in shown
+
+
+def test_an_end_of_which_the_time_is_not_known_names_none() -> None:
+    assert end_words("logged_in_elsewhere", "", UTC).startswith("it moved to another device; nothing")

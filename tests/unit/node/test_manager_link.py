@@ -14,7 +14,14 @@ from telegraph.node import manager_link
 from telegraph.node.backoff import Backoff
 from telegraph.node.manager_link import ManagerLink
 from telegraph.protocol.manager_api import Answer
-from telegraph.protocol.manager_events import SessionEnded, UserChanged, encode_event
+from telegraph.protocol.manager_events import (
+    HeartbeatReceived,
+    Revoked,
+    SessionEnded,
+    UserChanged,
+    UserGone,
+    encode_event,
+)
 
 ONE, TWO, THREE = "https://one:8000", "https://two:8000", "https://three:8000"
 
@@ -32,6 +39,9 @@ class FakeStream:
 
     async def close(self) -> None:
         self.closed = True
+
+    async def receive(self) -> aiohttp.WSMessage:
+        return await anext(self)
 
     def __aiter__(self) -> "FakeStream":
         return self
@@ -156,8 +166,14 @@ class Listener:
     async def on_user(self, event: UserChanged) -> None:
         self.heard.append(event.user.username)
 
-    async def on_session_ended(self, reason: str) -> None:
-        self.heard.append(f"ended: {reason}")
+    async def on_user_deleted(self, user_id: str) -> None:
+        self.heard.append(f"deleted: {user_id}")
+
+    async def on_revoked(self, event: Revoked) -> None:
+        self.heard.append(f"revoked: {event.cursor}")
+
+    async def on_session_ended(self, reason: str, at: str) -> None:
+        self.heard.append(f"ended: {reason} {at}".strip())
 
 
 async def follow(client: FakeClient, *urls: str) -> Listener:
@@ -171,6 +187,29 @@ async def test_the_stream_ends_for_good_when_the_session_does() -> None:
     listener = await follow(FakeClient(one=FakeStream(SessionEnded("logged_in_elsewhere"))), ONE)
 
     assert listener.heard == ["connected", "disconnected", "ended: logged_in_elsewhere"]
+
+
+async def test_when_the_session_ended_is_told_too() -> None:
+    listener = await follow(FakeClient(one=FakeStream(SessionEnded("removed", "2026-01-01"))), ONE)
+
+    assert listener.heard[-1] == "ended: removed 2026-01-01"
+
+
+async def test_revoked_keys_and_deleted_accounts_are_heard_but_not_who_is_merely_unknown() -> None:
+    said = [Revoked([], "d:7"), UserGone("u1"), UserGone("u2", deleted=True), SessionEnded("logged_out")]
+
+    listener = await follow(FakeClient(one=FakeStream(*said)), ONE)
+
+    assert listener.heard[1:3] == ["revoked: d:7", "deleted: u2"]
+
+
+async def test_why_a_session_ended_can_be_asked() -> None:
+    ended = SessionEnded("ended_elsewhere", "2026-01-01")
+
+    assert await link(FakeClient(one=FakeStream(ended)), ONE).why_ended("token") == ended
+    assert await link(FakeClient(one=NotLoggedIn()), ONE).why_ended("token") is None
+    assert await link(FakeClient(one=FakeStream(HeartbeatReceived())), ONE).why_ended("token") is None
+    assert await link(FakeClient(), ONE).why_ended("token") is None
 
 
 async def test_a_stream_that_is_refused_means_that_the_session_is_over() -> None:

@@ -20,6 +20,7 @@ from telegraph.node.model import Contact, Message
 from telegraph.node.own_address import OwnAddress
 from telegraph.node.peers import Peers
 from telegraph.node.people import Decisions
+from telegraph.node.revocations import Revocations
 from telegraph.peer.memory import MemoryNetwork
 from telegraph.peer.port import Link
 from telegraph.protocol.addresses import Address
@@ -40,6 +41,7 @@ class Person:
         self.db = Database.open(town.root / (name + device), bytes(32))
         self.contacts = ContactBook(self.db)
         self.marked_offline: list[str] = []
+        self.revoked = Revocations(self.db)
         self.clock = 1_700_000_000_000_000
         self.own = OwnAddress(self.db, self.key, self.user_id, lambda: self.address)
         self.peers: Peers
@@ -80,6 +82,7 @@ class Person:
             on_marked_offline=marked,
             rng=Random(self.name),
             deliveries=Deliveries(),
+            revoked=self.revoked,
         )
         await self.peers.start()
 

@@ -34,6 +34,7 @@ def account(node: Node, found: Account) -> node_api.Account:
         user_id=found.user_id,
         username=found.username,
         account=node.account_state,
+        moved=node.moved_here,
         recovery_code=node.take_recovery_code(),
     )
 
@@ -97,6 +98,8 @@ def status(node: Node, api_url: str) -> node_api.NodeStatus:
         pending=0 if state in _LOCKED else history.pending_count(node.database.reader),
         unread=0 if state in _LOCKED else history.unread_count(node.database.reader),
         version=__version__,
+        reason=node.ended[0] if state == "ended" else "",
+        since=node.ended[1] if state == "ended" else "",
         damage=node.damage,
     )
 
@@ -124,7 +127,7 @@ def event(cursor: int, happened: Event) -> node_api.Event:
             return node_api.PresenceEvent(cursor, user, user_id, "online" if online else "offline", last_seen)
         case ContactChanged(contact):
             return node_api.ContactEvent(cursor, trust(contact))
-        case AccountChanged(account, username, reason):
-            return node_api.AccountEvent(cursor, account, username, reason)
+        case AccountChanged(account, username, reason, at):
+            return node_api.AccountEvent(cursor, account, username, reason, at)
         case _:
             return node_api.ResetEvent(cursor)

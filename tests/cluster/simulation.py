@@ -6,6 +6,7 @@ take a while, and after one it takes another while until anybody hears of it.
 
 import asyncio
 import contextlib
+import itertools
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from telegraph.node import acts, history, streams
 from telegraph.node.broker import Broker
 from telegraph.node.contacts import ContactBook
 from telegraph.node.database import Database
-from telegraph.node.model import MessageReceived, MessageSent, StateChanged
+from telegraph.node.model import MessageReceived, MessageSent, StateChanged, id_text
 from telegraph.node.peers import Peers
 from telegraph.peer.memory import Dishonesty, MemoryNetwork
 from telegraph.protocol.addresses import Address
@@ -49,6 +50,9 @@ DAY = 86_400 * 1_000_000
 EPOCH = 1_900_000_000_000_000
 """Microseconds since 1970 at the start of a run."""
 
+PATIENCE = 0.005
+"""Virtual seconds that a job may wait which need not be soon."""
+
 QUIET_WITHIN = 600.0
 """Virtual seconds after the last fault within which everything must have arrived."""
 
@@ -60,19 +64,27 @@ class Disk:
         self.connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         migrate(self.connection, "telegraph.node", Path("memory"))
         self.full = False
+        self.under_way: Callable[[], int | None] = lambda: None
         self._rng = rng
-        self._jobs: list[tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]] = []
+        self._jobs: list[Job] = []
         self._committing: asyncio.Task[None] | None = None
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._jobs.append((work, future))
-        if self._committing is None:
-            self._committing = asyncio.create_task(self._commit_all())
-        return await future
+        result: T = await self._hand_in(lambda connection, _: [work(connection)], urgent=True)
+        return result
+
+    def run_together(self, work: Any, item: Any, _loop: asyncio.AbstractEventLoop) -> "asyncio.Future[Any]":
+        return self._hand_in(work, item, urgent=True)
 
     def run_later(self, work: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
-        return asyncio.ensure_future(self.run(work))
+        return self._hand_in(lambda connection, _: [work(connection)], urgent=False)
+
+    def _hand_in(self, work: Any, *items: Any, urgent: bool) -> "asyncio.Future[Any]":
+        job = Job(work, items, asyncio.get_running_loop().create_future())
+        self._jobs.append(job)
+        if self._committing is None:
+            self._committing = asyncio.create_task(self._commit_all(0.0 if urgent else PATIENCE))
+        return job.future
 
     async def close(self) -> None:
         """Nothing to close: the disk stays."""
@@ -84,37 +96,57 @@ class Disk:
             self._committing.cancel()
             self._committing = None
 
-    async def _commit_all(self) -> None:
+    async def _commit_all(self, patience: float) -> None:
+        await asyncio.sleep(patience)
         while self._jobs:
             await asyncio.sleep(self._rng.choice((0.0, 0.001, 0.01, 0.2)))
             batch, self._jobs = self._jobs, []
-            outcomes = self._commit(batch)
+            self._commit(batch)
             await asyncio.sleep(self._rng.choice((0.0, 0.0, 0.01)))  # it is durable, and nobody knows yet
-            for (_, future), (result, error) in zip(batch, outcomes, strict=True):
-                if future.done():
-                    continue
-                if error is None:
-                    future.set_result(result)
-                else:
-                    future.set_exception(error)
+            for job in batch:
+                job.settle()
         self._committing = None
 
-    def _commit(self, batch: list[tuple[Callable[[sqlite3.Connection], Any], Any]]) -> list[tuple[Any, Any]]:
+    def _commit(self, batch: "list[Job]") -> None:
         self.connection.execute("BEGIN")
-        outcomes: list[tuple[Any, Any]] = []
-        for work, _ in batch:
-            self.connection.execute("SAVEPOINT job")
-            try:
-                outcomes.append((work(self.connection), None))
-            except Exception as error:  # noqa: BLE001 - as the writer: it goes to who asked for the job
-                outcomes.append((None, error))
-                self.connection.execute("ROLLBACK TO job")
-            self.connection.execute("RELEASE job")
-        if self.full:
-            self.connection.execute("ROLLBACK")
-            return [(None, DataUnreadable(data="-", detail="the disk is full"))] * len(batch)
-        self.connection.execute("COMMIT")
-        return outcomes
+        for _, neighbours in itertools.groupby(batch, key=lambda job: job.work):
+            self._do(list(neighbours))
+        if not self.full:
+            self.connection.execute("COMMIT")
+            return
+        self.connection.execute("ROLLBACK")
+        for job in batch:
+            job.error = DataUnreadable(data="-", detail="the disk is full")
+
+    def _do(self, jobs: "list[Job]") -> None:
+        """Alike jobs at once, as the node's writer does them."""
+        self.connection.execute("SAVEPOINT job")
+        try:
+            results = jobs[0].work(self.connection, [item for job in jobs for item in job.items])
+            for job, result in zip(jobs, results, strict=True):
+                job.result = result
+        except Exception as error:  # noqa: BLE001 - as the writer: it goes to who asked for the job
+            for job in jobs:
+                job.error = error
+            self.connection.execute("ROLLBACK TO job")
+        self.connection.execute("RELEASE job")
+
+
+class Job:
+    """Something to be written; ``work`` makes one result for each of the ``items`` of all jobs that have it."""
+
+    def __init__(self, work: Any, items: tuple[Any, ...], future: "asyncio.Future[Any]") -> None:
+        self.work, self.items, self.future = work, items, future
+        self.result: Any = None
+        self.error: Exception | None = None
+
+    def settle(self) -> None:
+        if self.future.done():
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
 
 
 class Resident:
@@ -195,17 +227,20 @@ class Resident:
         self.count += 1
         note(Called, node=self.name, peer=peer, text=text)
         try:
-            contact = await self._contact(peer)
-            now = self.now()
-            row = await self.database.write(lambda connection: streams.append(connection, contact, text, now, self.rng))
+            draft = streams.Draft(await self._contact(peer), text, self.now())
+            stored = await self.database.write_together(self._append, draft)
         except (DataUnreadable, ManagerAway) as refusal:
             note(Refused, node=self.name, peer=peer, text=text, error=refusal.code)
             return
-        message = history.message(self.database.reader, row, self.name)
-        note(Returned, node=self.name, peer=peer, text=text, id=message.id)
-        self.peers.happened(contact)
+        message_id = id_text(stored.uuid)
+        note(Returned, node=self.name, peer=peer, text=text, id=message_id)
+        self.broker.wake()
+        self.peers.offer(draft.contact, streams.as_frame(draft, stored, self.holder.id, f"{peer}-id"))
         if self.rng.random() < self.town.weather.regrets:
-            await self._regret(peer, text, message.id)
+            await self._regret(peer, text, message_id)
+
+    def _append(self, connection: sqlite3.Connection, drafts: Any) -> Any:
+        return streams.append_all(connection, drafts, self.rng)
 
     async def _regret(self, peer: str, text: str, message_id: str) -> None:
         """Gives a message up after a while, and perhaps changes their mind, more than once."""

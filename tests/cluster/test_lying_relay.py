@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import pytest
 from people import town
 from relay import Lies, Relay
 from storms import Traffic
@@ -10,6 +11,8 @@ from storms import Traffic
 from telegraph.testing.validators import check
 
 SEED = int(os.environ.get("TELEGRAPH_SEED", "7"))
+
+pytestmark = pytest.mark.timeout(300)  # processes start slowly on a busy machine
 
 
 async def test_frames_that_come_twice_out_of_order_or_never_break_no_promise(tmp_path: Path) -> None:

@@ -6,12 +6,15 @@ The bugs are planted by the test in the node's process (planted.py); the package
 import contextlib
 from pathlib import Path
 
+import pytest
 from people import RealTown, town
 from planted import BUGS
 from relay import Lies, Relay
 from storms import DAY, Traffic
 
 from telegraph.testing.validators import check
+
+pytestmark = pytest.mark.timeout(300)  # processes start slowly on a busy machine
 
 
 async def broken(running: RealTown) -> set[str]:

@@ -4,14 +4,25 @@ A failure prints its seed; the same seed makes the same faults: TELEGRAPH_SEED=â
 """
 
 import os
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from people import town
-from storms import FAULTS, run
+from storms import FAULTS, plan, run
 
 SEED = int(os.environ.get("TELEGRAPH_SEED", "7"))
 NAMES = ("alice", "bob", "carol", "dave", "erin")
+
+
+def test_a_plan_depends_on_its_seed_alone_and_each_round_has_every_fault() -> None:
+    rounds = list(islice(plan(SEED, NAMES), 3 * len(FAULTS)))
+
+    assert rounds == list(islice(plan(SEED, NAMES), len(rounds)))
+    assert rounds != list(islice(plan(SEED + 1, NAMES), len(rounds)))
+    for start in range(0, len(rounds), len(FAULTS)):
+        assert {blow.what for blow in rounds[start : start + len(FAULTS)]} == set(FAULTS)
+    assert all(blow.victim != blow.other for blow in rounds)
 
 
 @pytest.mark.timeout(300)

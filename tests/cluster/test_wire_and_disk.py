@@ -32,6 +32,8 @@ CANARY = "the canary sings at dawn ñandú"
 PEER_PORT = 8000
 TCP = (socket.AF_INET, socket.SOCK_STREAM, 0)
 
+pytestmark = pytest.mark.timeout(300)  # processes start slowly on a busy machine
+
 
 def disguises(secret: bytes) -> Iterator[bytes]:
     """How a secret may lie somewhere and still be readable by whoever knows where to look."""

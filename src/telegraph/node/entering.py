@@ -11,10 +11,8 @@ import structlog
 
 from telegraph.errors import (
     Busy,
-    FateUnknown,
     NotLoggedIn,
     OtherAccount,
-    Refused,
     TelegraphError,
     Unavailable,
 )
@@ -44,8 +42,20 @@ class Entering(Running):
         super()._configure(settings, ask)
         self._door = asyncio.Lock()
         self._waiting = 0
+        self._closed = False
         self._later: asyncio.Task[None] | None = None
         self._new_code: str | None = None
+
+    async def start(self) -> None:
+        """See :class:`Running`."""
+        await super().start()
+        self._closed = False
+
+    async def close(self) -> None:
+        """Stops once a log-in under way has ended; those that wait for it are refused."""
+        self._closed = True
+        async with self._door:
+            await super().close()
 
     async def register(self, username: str, password: str, invite: str | None = None) -> Account:
         """Makes an account and logs in; :meth:`take_recovery_code` has the store's recovery code then.
@@ -57,8 +67,9 @@ class Entering(Running):
         check_password(password)
         async with self._one_at_a_time(), AsyncExitStack() as undo:
             await self._open_store(password, undo)
-            account = await (await self._joined()).register(username, password, invite or self.settings.invite_code)
-            await self._settle(password)
+            account = await (await self._joined()).register(
+                username, password, invite or self.settings.invite_code, accepted=self._store.establish
+            )
             undo.pop_all()
             return account
 
@@ -77,7 +88,9 @@ class Entering(Running):
         """
         async with self._one_at_a_time(), AsyncExitStack() as undo:
             if set_aside and self._store.state == "locked":
-                log.warning("store_set_aside", folder=str(await self._store.set_aside()))
+                folder = await self._store.set_aside()
+                undo.callback(self._store.put_back, folder)
+                log.warning("store_set_aside", folder=str(folder))
             await self._open_store(unlock or password, undo)
             account = await self._log_in(username, password)
             undo.pop_all()
@@ -95,6 +108,9 @@ class Entering(Running):
             self._new_code = await self._store.make(password)
             undo.callback(self.take_recovery_code)
         undo.push_async_callback(self._lock)
+        kept = secrets_of(self.settings, self._store.node_id)
+        if kept is not None:
+            await self._store.allow_unattended(kept)
         await self._enter()
 
     async def _log_in(self, username: str, password: str) -> Account:
@@ -104,22 +120,13 @@ class Entering(Running):
         if known is not None and name_key(known.username) != name_key(username):
             raise OtherAccount(username=known.username)
         try:
-            account = await (await self._joined()).login(username, password)
+            return await (await self._joined()).login(username, password, accepted=self._store.establish)
         except Unavailable:
             if known is None or self._membership is None or not (known.certificate or known.ended):
                 raise
             await self._store.check(password)
             await self._go_on_without_manager(known, username, password)
             return known
-        await self._settle(password)
-        return account
-
-    async def _settle(self, password: str) -> None:
-        """The managers took the password: from now on it, and no other, opens the store."""
-        await self._store.establish(password)
-        kept = secrets_of(self.settings, self._store.node_id)
-        if kept is not None:
-            self._store.allow_unattended(kept)
 
     async def _go_on_without_manager(self, account: Account, username: str, password: str) -> None:
         """Links with the certificate that there is; a session that was ended is begun anew once a manager answers."""
@@ -133,14 +140,12 @@ class Entering(Running):
         while True:
             await asyncio.sleep(waits.next())
             try:
-                await self._member.login(username, password)
+                await self._member.login(username, password, accepted=self._store.establish)
             except Unavailable:
                 continue
             except TelegraphError as error:
                 log.warning("log_in_refused", code=error.code)
                 await self.logged_out(error.code)
-            else:
-                await self._settle(password)
             return
 
     def _stop_later(self) -> None:
@@ -172,20 +177,20 @@ class Entering(Running):
         While the managers are asked, both passwords open it: whatever becomes of the call, one that is known does.
 
         Raises:
-            TelegraphError: illegal new password, wrong old one, no manager, …; then the old one stays.
-            FateUnknown: it may have been changed; the next log-in settles it.
+            TelegraphError: illegal new password, wrong old one, …; then the old one stays.
+            Unavailable: it may have been changed; the next log-in settles it.
         """
         check_password(new)
         async with self._one_at_a_time():
             member = self._member
             member.require()
-            await self._store.admit(new)
+            before = await self._store.admit(new)
             try:
                 await member.change_password(old, new)
-            except FateUnknown:
+            except Unavailable:
                 raise
-            except Refused:
-                await self._store.withdraw(new)
+            except TelegraphError:
+                await self._store.withdraw(before)
                 raise
             await self._store.establish(new)
 
@@ -234,6 +239,9 @@ class _Turn:
         except BaseException:
             self._node._waiting -= 1  # noqa: SLF001 - the same
             raise
+        if self._node._closed:  # noqa: SLF001 - the same
+            await self.__aexit__()
+            raise NotLoggedIn
 
     async def __aexit__(self, *_: object) -> None:
         self._node._waiting -= 1  # noqa: SLF001 - the same

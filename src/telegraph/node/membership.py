@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Protocol
 from urllib.parse import quote
@@ -61,6 +61,9 @@ GIVEN_UP = frozenset({"logged_in_elsewhere", "ended_elsewhere", "password_change
 
 _CONNECTED_WITHIN = 2.0
 DEFAULT_HEARTBEAT = 10.0
+
+
+Accepted = Callable[[str], Awaitable[None]]
 
 
 class Surroundings(Protocol):
@@ -172,8 +175,8 @@ class Membership:
 
     # --- account ---
 
-    async def register(self, username: str, password: str, invite: str | None = None) -> Account:
-        """Makes an account and logs in.
+    async def register(self, username: str, password: str, invite: str | None = None, *, accepted: Accepted) -> Account:
+        """Makes an account and logs in; ``accepted`` as at :meth:`login`.
 
         Raises:
             TelegraphError: illegal or taken name, illegal password, no manager, …; nothing was kept here.
@@ -191,10 +194,12 @@ class Membership:
             request_id=secrets.token_urlsafe(16),  # lets a repeated call find its own work
         )
         await self._link.call("POST", "/register", Registered, body=body, repeatable=True)
-        return await self.login(username, password)
+        return await self.login(username, password, accepted=accepted)
 
-    async def login(self, username: str, password: str) -> Account:
+    async def login(self, username: str, password: str, *, accepted: Accepted) -> Account:
         """Logs in with this node's device key and starts the session.
+
+        ``accepted`` is awaited with the password once the managers took it, before anybody can send a message here.
 
         Raises:
             TelegraphError: wrong name or password, another account's data directory, no manager, …
@@ -203,7 +208,7 @@ class Membership:
         async with self._log_in:
             answer = await self._new_session(username, password)
             await self._stop()
-            self.account = account = Account(
+            account = Account(
                 user_id=answer.user_id,
                 username=answer.username,
                 certificate=answer.certificate,
@@ -215,6 +220,8 @@ class Membership:
             await self._database.set(
                 managers=" ".join(self._link.urls).encode(), heartbeat=str(answer.heartbeat_interval).encode()
             )
+            await accepted(password)
+            self.account = account
             await self.resume()
             self.moved_here = answer.replaced is not None
             if self.moved_here:

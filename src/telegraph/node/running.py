@@ -138,7 +138,7 @@ class Running:
     async def _awake(self) -> None:
         """Unlocks the store if that needs no password; before the first log-in settles whom to trust."""
         kept = secrets_of(self.settings, self._store.node_id)
-        if kept is not None and self._store.state == "locked" and self._store.unlock_unattended(kept):
+        if kept is not None and self._store.state == "locked" and await self._store.unlock_unattended(kept):
             await self._enter()
         elif self._store.state == "none":
             await self._settle_early()

@@ -3,13 +3,14 @@
 import asyncio
 import secrets
 import time
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from telegraph.errors import DataUnreadable, NotLoggedIn, RateLimited, TelegraphError, WrongPassword
+from telegraph.errors import DataUnreadable, NotLoggedIn, RateLimited, WrongPassword
 from telegraph.node import backup, integrity
 from telegraph.node import vault as vaults
 from telegraph.node.database import FILE, Database
@@ -20,7 +21,10 @@ from telegraph.node.vault import Stretching, Vault
 State = Literal["none", "locked", "open"]
 
 _UNENCRYPTED = "messages.sqlite3"
-_FILES = (vaults.FILE, FILE, f"{FILE}-wal", f"{FILE}-shm")
+_FILES = (FILE, f"{FILE}-wal", f"{FILE}-shm", vaults.FILE)
+"""In the order in which they leave: what an interruption leaves is never a database without its log."""
+
+_ASIDE = "set-aside-"
 
 
 class Store:
@@ -38,6 +42,7 @@ class Store:
         self._vault: Vault | None = vaults.load(directory)
         self._key: bytes | None = None
         self._guesses = Guesses()
+        self._changing = asyncio.Lock()
         self._database: Database | None = None
         self.node_id = self._vault.node_id if self._vault else secrets.token_hex(6)
         if self._vault is None and (directory / _UNENCRYPTED).exists():
@@ -74,7 +79,7 @@ class Store:
         made = await asyncio.to_thread(vaults.create, password, self._stretching)
         vault, self._key, code = made
         self._save(msgspec.structs.replace(vault, node_id=self.node_id))
-        self._open()
+        await self._open()
         return code
 
     async def unlock(self, password: str) -> None:
@@ -86,7 +91,7 @@ class Store:
             DataUnreadable, NewerSchema: the database is damaged, or of a newer release.
         """
         self._key = await self._key_for(password)
-        self._open()
+        await self._open()
 
     async def check(self, password: str) -> None:
         """Returns if the password opens this store.
@@ -110,7 +115,7 @@ class Store:
         self._guesses.right()
         return key
 
-    def unlock_unattended(self, kept: Secrets) -> bool:
+    async def unlock_unattended(self, kept: Secrets) -> bool:
         """Opens the store without a password, if that was allowed; whether it is open now.
 
         Raises:
@@ -121,38 +126,52 @@ class Store:
             return False
         self._key = vaults.open_unattended(self._vault, secret)
         if self._key is not None:
-            self._open()
+            await self._open()
         return self._key is not None
 
-    def allow_unattended(self, kept: Secrets) -> None:
+    async def allow_unattended(self, kept: Secrets) -> None:
         """From the next start on the store opens by what is kept; an open store only."""
-        vault, key = self._unlocked()
         secret = kept.read() or kept.make()
-        if vaults.open_unattended(vault, secret) is None:
-            self._save(vaults.with_secret(vault, key, "unattended", secret))
+
+        def allowed(vault: Vault, key: bytes) -> Vault:
+            known = vaults.open_unattended(vault, secret) is not None
+            return vault if known else vaults.with_secret(vault, key, "unattended", secret)
+
+        await self._change(allowed)
 
     async def establish(self, password: str) -> None:
         """There is an account in the store now, and this is its password: no other opens it from here on."""
-        vault, key = self._unlocked()
-        settled = await asyncio.to_thread(vaults.only_password, vault, key, password, self._stretching)
-        self._save(msgspec.structs.replace(settled, established=True))
 
-    async def admit(self, password: str) -> None:
-        """Lets one password more open the store: while it is being changed, either may turn out to be the one."""
-        vault, key = self._unlocked()
-        self._save(await asyncio.to_thread(vaults.with_password, vault, key, password, self._stretching))
+        def established(vault: Vault, key: bytes) -> Vault:
+            settled = vaults.only_password(vault, key, password, self._stretching)
+            return msgspec.structs.replace(settled, established=True)
 
-    async def withdraw(self, password: str) -> None:
-        """Takes back what :meth:`admit` let in; does nothing if no other password would be left."""
-        vault, _ = self._unlocked()
-        self._save(await asyncio.to_thread(vaults.without_password, vault, password))
+        await self._change(established)
+
+    async def admit(self, password: str) -> Vault:
+        """Lets one password more open the store: while it is being changed, either may turn out to be the one.
+
+        Returns what :meth:`withdraw` takes.
+        """
+        return await self._change(lambda vault, key: vaults.with_password(vault, key, password, self._stretching))
+
+    async def withdraw(self, before: Vault) -> None:
+        """Takes back what :meth:`admit` let in."""
+        await self._change(lambda *_: before)
 
     async def renew_recovery_code(self) -> str:
         """Another recovery code; the one before opens nothing any more."""
-        vault, key = self._unlocked()
         code = vaults.new_recovery_code()
-        self._save(vaults.with_secret(vault, key, "recovery", vaults.plain_code(code)))
+        plain = vaults.plain_code(code)
+        await self._change(lambda vault, key: vaults.with_secret(vault, key, "recovery", plain))
         return code
+
+    async def _change(self, change: Callable[[Vault, bytes], Vault]) -> Vault:
+        """Saves what ``change`` makes of the vault in a thread, one change after the other; the vault before."""
+        async with self._changing:
+            before, key = self._unlocked()
+            self._save(await asyncio.to_thread(change, before, key))
+            return before
 
     async def back_up(self, target: Path) -> None:
         """Writes a copy of the store to keep elsewhere; see :mod:`telegraph.node.backup`.
@@ -180,43 +199,72 @@ class Store:
         if self._vault is None and (self._directory / FILE).exists():
             raise DataUnreadable(data=self._directory, detail=f"{vaults.FILE} is missing beside {FILE}")
         await self.lock()
-        for name in reversed(_FILES):
+        for name in _FILES:
             (self._directory / name).unlink(missing_ok=True)
         self._vault = None
 
     async def set_aside(self) -> Path:
         """Moves the store into a folder of its own, still locked, and begins anew; where it lies now.
 
+        A move that was interrupted is carried on with.
+
         Raises:
             DataUnreadable: it cannot be moved.
         """
         await self.lock()
-        folder = self._directory / f"set-aside-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        begun = [folder for folder in self._directory.glob(f"{_ASIDE}*") if not (folder / vaults.FILE).exists()]
+        folder = begun[0] if begun else self._directory / f"{_ASIDE}{datetime.now(UTC):%Y%m%d-%H%M%S}"
         try:
-            folder.mkdir(mode=0o700)
-            for name in reversed(_FILES):  # the vault last: with it here, an interrupted move is seen
-                if (self._directory / name).exists():
-                    (self._directory / name).rename(folder / name)
+            folder.mkdir(mode=0o700, exist_ok=bool(begun))
+            _move(_FILES, self._directory, folder)
         except OSError as problem:
             raise DataUnreadable(data=self._directory, detail=problem.strerror) from problem
         self._vault = None
         return folder
+
+    def put_back(self, folder: Path) -> None:
+        """Undoes :meth:`set_aside`, unless another store was established meanwhile.
+
+        Raises:
+            DataUnreadable: it cannot be moved.
+        """
+        if self._vault is not None:
+            return
+        try:
+            _move(_FILES[::-1], folder, self._directory)
+            folder.rmdir()
+        except OSError as problem:
+            raise DataUnreadable(data=self._directory, detail=problem.strerror) from problem
+        self._vault = vaults.load(self._directory)
 
     def _unlocked(self) -> tuple[Vault, bytes]:
         if self._vault is None or self._key is None:
             raise NotLoggedIn
         return self._vault, self._key
 
-    def _open(self) -> None:
-        assert self._key is not None  # noqa: S101 - the callers have just set it
+    async def _open(self) -> None:
+        """Opens the database by the key that the caller has just set."""
+        vault, key = self._unlocked()
         try:
-            database = Database.open(self._directory, self._key)
-            integrity.look(database.reader, self._directory)
-        except TelegraphError:
-            self._key = None
+            if vault.established:
+                self._require_database()
+            self._database = Database.open(self._directory, key)
+            integrity.look(self._database.reader, self._directory)
+        except BaseException:
+            await self.lock()
             raise
-        self._database = database
+
+    def _require_database(self) -> None:
+        if not (self._directory / FILE).exists():
+            detail = f"{FILE} is missing beside {vaults.FILE}; bring it back, or begin anew with --set-aside"
+            raise DataUnreadable(data=self._directory, detail=detail)
 
     def _save(self, vault: Vault) -> None:
         vaults.save(self._directory, vault)
         self._vault = vault
+
+
+def _move(names: Iterable[str], source: Path, target: Path) -> None:
+    for name in names:
+        if (source / name).exists():
+            (source / name).rename(target / name)

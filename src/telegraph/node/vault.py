@@ -45,6 +45,10 @@ class Stretching(msgspec.Struct, frozen=True):
     lanes: Annotated[int, Meta(ge=1, le=64)] = 4
     memory: Annotated[int, Meta(ge=8, le=4 * 1024 * 1024)] = 64 * 1024
 
+    def __post_init__(self) -> None:
+        if self.memory < 8 * self.lanes:  # RFC 9106, section 3.1
+            raise ValueError("too little memory for so many lanes")
+
 
 class Wrap(msgspec.Struct, frozen=True):
     """The database key under one secret. ``stretching`` is None where the secret is random."""
@@ -108,15 +112,6 @@ def only_password(vault: Vault, key: bytes, password: str, stretching: Stretchin
     right = [wrap for wrap in vault.wraps if wrap.kind == "password" and _unwrap(wrap, secret) is not None]
     others = without(vault, "password")
     return _with(others, right[-1]) if right else with_password(others, key, password, stretching)
-
-
-def without_password(vault: Vault, password: str) -> Vault:
-    """The vault without this password, unless it is the only one. Takes a moment: call it in a thread."""
-    secret = password.encode("utf-8", "surrogatepass")
-    others = tuple(wrap for wrap in vault.wraps if wrap.kind != "password" or _unwrap(wrap, secret) is None)
-    if not any(wrap.kind == "password" for wrap in others):
-        return vault
-    return msgspec.structs.replace(vault, wraps=others)
 
 
 def open_with_password(vault: Vault, password: str) -> bytes:

@@ -50,10 +50,10 @@ async def test_the_copy_opens_elsewhere_with_the_password(home: Store, tmp_path:
 
 async def test_the_key_file_does_not_open_the_copy(home: Store, tmp_path: Path) -> None:
     kept = KeyFile(tmp_path / "a.key")
-    home.allow_unattended(kept)
+    await home.allow_unattended(kept)
     await home.back_up(tmp_path / "copy.tar")
     backup.restore(tmp_path / "copy.tar", tmp_path / "away")
-    assert not Store(tmp_path / "away", QUICK).unlock_unattended(kept)
+    assert not await Store(tmp_path / "away", QUICK).unlock_unattended(kept)
 
 
 async def test_a_directory_with_an_account_is_not_written_over(home: Store, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """A data directory's store: made, locked, unlocked, moved out of the way."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -116,6 +118,70 @@ async def test_one_that_nobody_can_open_is_moved_aside_and_can_still_be_opened_t
     assert await reopened(folder, PASSWORD) == SECRET.encode()
 
 
+@pytest.mark.parametrize("moves", [1, 2, 3])
+async def test_a_move_aside_that_is_cut_off_anywhere_is_seen_and_carried_on_with(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int
+) -> None:
+    as_of_a_crash = [(file, file.read_bytes()) for file in (tmp_path / "store.sqlite3", tmp_path / "store.sqlite3-wal")]
+    await store.lock()
+    for file, content in as_of_a_crash:  # the last commits are in the log alone
+        file.write_bytes(content)
+    rename, left = Path.rename, [None] * (moves - 1)
+
+    def cut_off(source: Path, target: Path) -> Path:
+        if not left:
+            raise OSError(5, "power cut")
+        left.pop()
+        return rename(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", cut_off)
+        with pytest.raises(DataUnreadable):
+            await Store(tmp_path, QUICK).set_aside()
+
+    again = Store(tmp_path, QUICK)
+    assert again.state == "locked"
+    if moves > 1:
+        with pytest.raises(DataUnreadable, match="--set-aside"):
+            await again.unlock(PASSWORD)
+    folder = await again.set_aside()
+    assert await reopened(folder, PASSWORD) == SECRET.encode()
+    again.put_back(folder)
+    assert await reopened(tmp_path, PASSWORD) == SECRET.encode()
+
+
+async def test_a_store_aside_does_not_come_back_over_a_new_one(store: Store) -> None:
+    folder = await store.set_aside()
+    await store.make("a new beginning")
+    await store.establish("a new beginning")
+    await store.discard()
+    store.put_back(folder)
+    assert await reopened(folder, PASSWORD) == SECRET.encode()
+
+
+async def test_a_damaged_store_is_closed_again(store: Store, tmp_path: Path) -> None:
+    await store.lock()
+    damaged = bytearray((tmp_path / "store.sqlite3").read_bytes())
+    for at in range(3 * 4096, len(damaged), 4096):
+        damaged[at + 50] ^= 1
+    (tmp_path / "store.sqlite3").write_bytes(damaged)
+    with pytest.raises(DataUnreadable):
+        await store.unlock(PASSWORD)
+    assert store.state == "locked"
+    assert "messages-writer" not in {thread.name for thread in threading.enumerate()}
+
+
+async def test_changes_of_what_opens_it_do_not_undo_each_other(store: Store, tmp_path: Path) -> None:
+    kept = KeyFile(tmp_path / "a.key")
+    code, *_ = await asyncio.gather(
+        store.renew_recovery_code(), store.establish(PASSWORD), store.allow_unattended(kept), store.admit("another one")
+    )
+    await store.lock()
+    for secret in (code, PASSWORD, "another one"):
+        assert await reopened(tmp_path, secret) == SECRET.encode()
+    assert await store.unlock_unattended(kept)
+
+
 async def test_a_changed_password_opens_it_and_the_one_before_does_not(store: Store, tmp_path: Path) -> None:
     await store.admit("the next password")
     await store.establish("the next password")
@@ -132,8 +198,7 @@ async def test_a_change_that_was_interrupted_leaves_both_passwords(store: Store,
 
 
 async def test_a_change_that_was_refused_leaves_the_old_password_alone(store: Store, tmp_path: Path) -> None:
-    await store.admit("refused by the managers")
-    await store.withdraw("refused by the managers")
+    await store.withdraw(await store.admit("refused by the managers"))
     await store.lock()
     assert await reopened(tmp_path, PASSWORD) == SECRET.encode()
     with pytest.raises(WrongPassword):
@@ -148,24 +213,24 @@ async def test_a_new_recovery_code_opens_it(store: Store, tmp_path: Path) -> Non
 
 async def test_a_key_file_opens_it_from_the_next_start_on(store: Store, tmp_path: Path) -> None:
     kept = KeyFile(tmp_path / "elsewhere.key")
-    assert not Store(tmp_path, QUICK).unlock_unattended(kept)
-    store.allow_unattended(kept)
-    store.allow_unattended(kept)  # again changes nothing
+    assert not await Store(tmp_path, QUICK).unlock_unattended(kept)
+    await store.allow_unattended(kept)
+    await store.allow_unattended(kept)  # again changes nothing
     await store.lock()
 
     again = Store(tmp_path, QUICK)
-    assert again.unlock_unattended(kept)
+    assert await again.unlock_unattended(kept)
     assert again.database.setting("secret") == SECRET.encode()
     await again.lock()
     assert (tmp_path / "elsewhere.key").stat().st_mode & 0o777 == 0o600
 
 
 async def test_another_key_file_opens_nothing(store: Store, tmp_path: Path) -> None:
-    store.allow_unattended(KeyFile(tmp_path / "right.key"))
+    await store.allow_unattended(KeyFile(tmp_path / "right.key"))
     await store.lock()
     KeyFile(tmp_path / "other.key").make()
     again = Store(tmp_path, QUICK)
-    assert not again.unlock_unattended(KeyFile(tmp_path / "other.key"))
+    assert not await again.unlock_unattended(KeyFile(tmp_path / "other.key"))
     assert again.state == "locked"
 
 
@@ -205,11 +270,11 @@ async def test_the_keyring_of_the_session_opens_it(store: Store, tmp_path: Path)
     before = keyring.get_keyring()
     keyring.set_keyring(InMemory())  # type: ignore[no-untyped-call]  # theirs
     try:
-        store.allow_unattended(Keyring(store.node_id))
+        await store.allow_unattended(Keyring(store.node_id))
         await store.lock()
         again = Store(tmp_path, QUICK)
-        assert again.unlock_unattended(Keyring(again.node_id))
+        assert await again.unlock_unattended(Keyring(again.node_id))
         await again.lock()
-        assert not Store(tmp_path, QUICK).unlock_unattended(Keyring("another node"))
+        assert not await Store(tmp_path, QUICK).unlock_unattended(Keyring("another node"))
     finally:
         keyring.set_keyring(before)

@@ -68,9 +68,12 @@ def head(connection: sqlite3.Connection) -> int:
 
 def known(connection: sqlite3.Connection, cursor: int) -> bool:
     """Whether everything after this cursor is still in the log."""
-    (oldest,) = connection.execute("SELECT ifnull(min(cursor), 0) FROM events").fetchone()
+    oldest = connection.execute(
+        "SELECT cursor - iif(kind = 'message' AND last > message, last - message, 0)"  # that of its first message
+        " FROM events ORDER BY cursor LIMIT 1"
+    ).fetchone()
     latest = head(connection)
-    return cursor <= latest and (cursor == latest or cursor >= oldest - 1)
+    return cursor <= latest and (cursor == latest or oldest is None or cursor >= oldest[0] - 1)
 
 
 def forget(connection: sqlite3.Connection) -> None:

@@ -83,6 +83,17 @@ async def test_presence_is_told_between_messages(database: Database) -> None:
     assert {type(event) for _, event in await hearing} == {PresenceChanged, MessageSent}
 
 
+async def test_who_was_there_from_the_start_is_not_reset_though_the_first_messages_came_together(
+    database: Database,
+) -> None:
+    drafts = [streams.Draft(1, text, 1) for text in ("one", "two", "three")]
+    await database.write(lambda db: streams.append_all(db, drafts, Random(1)))
+
+    told = [event for _, event in await take(Broker(database).follow(me, 0), 3)]
+
+    assert [event.message.text for event in told if isinstance(event, MessageSent)] == ["one", "two", "three"]
+
+
 @pytest.mark.parametrize("cursor", [0, 99])
 async def test_a_cursor_that_is_not_known_here_resets(
     database: Database, cursor: int, monkeypatch: pytest.MonkeyPatch

@@ -68,6 +68,7 @@ class Person:
         self.logs: list[str] = []
         self.up = asyncio.Event()
         self.cursor = 0
+        self.port = 8000
         self.count = 0
         self.received = 0
         self.session = aiohttp.ClientSession(
@@ -92,7 +93,7 @@ class Person:
             self.data,
             self.town.manager_url,
             self.town.root / "manager" / "ca.pem",
-            *("--host", "0.0.0.0", "--peer-port", "8000", *self._by_relay()),  # noqa: S104 - its own host
+            *("--host", "0.0.0.0", "--peer-port", str(self.port), *self._by_relay()),  # noqa: S104 - its own host
             env={
                 "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
                 "TELEGRAPH_TEST_IDENTITY": str(self.identity_file),
@@ -133,6 +134,15 @@ class Person:
             await asyncio.to_thread(self.process.kill)
             self.logs.append(self.process.log)
             self.process = None
+
+    async def stop(self) -> None:
+        """SIGTERM, as at the end of a day."""
+        self.up.clear()
+        if self.process is not None:
+            code = await asyncio.to_thread(self.process.stop)
+            self.logs.append(self.process.log)
+            self.process = None
+            assert code == 0, self.logs[-1]
 
     def signal(self, number: signal.Signals) -> None:
         assert self.process is not None
@@ -255,6 +265,11 @@ class Person:
 
     # --- the end ---
 
+    def still_follows(self) -> None:
+        """Raises what ended the following of the event stream, which nothing should."""
+        if self._following is not None and self._following.done():
+            self._following.result()
+
     async def pending(self) -> int | None:
         """How many messages wait; None if the node cannot be asked."""
         try:
@@ -365,6 +380,8 @@ class RealTown:
     async def _is_quiet(self) -> bool:
         before = len(self.history.records)
         waiting = [await person.pending() for person in self.people.values()]
+        for person in self.people.values():
+            person.still_follows()
         await asyncio.sleep(1.0)  # for receipts and streams, which nothing else tells of
         return waiting == [0] * len(waiting) and len(self.history.records) == before
 

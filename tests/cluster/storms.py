@@ -7,7 +7,7 @@ import json
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from random import Random
 
 import msgspec
@@ -22,11 +22,19 @@ DAY = 86_400
 EXPIRING, REGRETTED = 0.02, 0.03
 """Shares of the messages that are given little time, or are cancelled and perhaps sent after all."""
 
-FAULTS = ("kill", "stop", "cut", "one_way", "delay", "lose", "packets", "clock", "disk_full", "manager")
+MANAGER = "manager"
+TO_MANAGER = 0.3
+"""Share of the cuts that cut somebody off from the manager only."""
+
+LINES = ("cut", "one_way", "delay", "lose", "packets")
+FAULTS = ("kill", "restart", "move", "pause", "clock", "disk_full", MANAGER, *LINES)
 
 
 class Blow(msgspec.Struct, frozen=True):
-    """One fault: what, whom it hits, for how many seconds, and how many seconds of peace come after it."""
+    """One fault: what, whom it hits, for how many seconds, and how many seconds of peace come after it.
+
+    ``other`` is at the other end of a cut: somebody else, or the manager.
+    """
 
     what: str
     victim: str
@@ -41,6 +49,7 @@ def plan(seed: int, names: Sequence[str], faults: Sequence[str] = FAULTS) -> Ite
     while True:
         for what in rng.sample(faults, len(faults)):
             victim, other = rng.sample(sorted(names), 2)
+            other = MANAGER if rng.random() < TO_MANAGER else other
             yield Blow(what, victim, other, rng.choice((0.3, 1.0, 2.0, 4.5)), rng.choice((0.0, 0.3, 1.0)))
 
 
@@ -51,19 +60,31 @@ class Storm:
         self.town = town
         self.rng = Random(f"{seed} details")
         self.blows: Counter[str] = Counter()
+        self._locks = {name: asyncio.Lock() for name in (*town.people, MANAGER)}
 
     async def strike(self, blow: Blow) -> None:
+        """Several may be under way at once, but only one that is about the same process."""
+        if blow.what in LINES:
+            await self._noted(blow, self._line)
+        else:
+            async with self._locks[MANAGER if blow.what == MANAGER else blow.victim]:
+                await self._noted(blow, self._process)
+        await asyncio.sleep(blow.peace)
+
+    async def _noted(self, blow: Blow, inflict: Callable[[Blow, Person], Awaitable[None]]) -> None:
         self.town.history.note(Fault, what=blow.what, who=[blow.victim, blow.other], detail=f"{blow.hold} s")
         self.blows[blow.what] += 1
-        victim = self.town.people[blow.victim]
+        await inflict(blow, self.town.people[blow.victim])
+        self.town.history.note(Fault, what=f"end of {blow.what}", who=[blow.victim])
+
+    async def _process(self, blow: Blow, victim: Person) -> None:
         match blow.what:
-            case "kill":
-                await victim.kill()
+            case "kill" | "restart" | "move":
+                await victim.stop() if blow.what == "restart" else await victim.kill()
                 await asyncio.sleep(blow.hold)
+                victim.port += blow.what == "move"
                 await victim.start()
-            case "manager":
-                await self._manager_away(blow.hold)
-            case "stop":
+            case "pause":
                 victim.signal(signal.SIGSTOP)
                 await asyncio.sleep(blow.hold)
                 victim.signal(signal.SIGCONT)
@@ -75,13 +96,9 @@ class Storm:
                 victim.set_clock(self.rng.choice((-DAY, 0, DAY)))
                 await asyncio.sleep(blow.hold)
             case _:
-                self._line(blow, victim)
-                await asyncio.sleep(blow.hold)
-                self.town.network.heal()
-        self.town.history.note(Fault, what=f"end of {blow.what}", who=[blow.victim])
-        await asyncio.sleep(blow.peace)
+                await self._manager_away(blow.hold)
 
-    def _line(self, blow: Blow, victim: Person) -> None:
+    async def _line(self, blow: Blow, victim: Person) -> None:
         network = self.town.network
         match blow.what:
             case "cut":
@@ -94,6 +111,8 @@ class Storm:
                 network.isolate(victim.name, Line(lose=0.1))
             case "packets":
                 network.isolate(victim.name, Line(repeat=0.2, overtake=0.2, overtaken_by=0.01))
+        await asyncio.sleep(blow.hold)
+        network.heal()
 
     async def _manager_away(self, hold: float) -> None:
         assert self.town.manager is not None
@@ -170,25 +189,35 @@ class Traffic:
             await asyncio.sleep(rng.uniform(0.2, 1.0))
 
 
-async def weather(storm: Storm, plan_of: Iterator[Blow], traffic: Traffic, blows: int | None, messages: int) -> None:
-    """So many blows and at least so many messages; without a number of blows, until there were enough messages."""
-    enough = asyncio.create_task(traffic.until(messages))
-    for blow in itertools.islice(plan_of, blows):
+async def rage(storm: Storm, blows: Iterator[Blow], enough: asyncio.Event | None) -> None:
+    """Blow after blow, to the last or until it is ``enough``."""
+    for blow in blows:
         await storm.strike(blow)
-        if blows is None and enough.done():
-            break
-    await enough
+        if enough is not None and enough.is_set():
+            return
 
 
 async def run(
-    town: RealTown, seed: int, *, blows: int | None, messages: int, writers: int = 4, pause: float = 0.0
+    town: RealTown,
+    seed: int,
+    *,
+    blows: int | None,
+    messages: int,
+    writers: int = 4,
+    pause: float = 0.0,
+    at_once: int = 1,
 ) -> list[Violation]:
-    """A whole run: traffic under faults, then quiet; every broken promise. Prints what it was."""
+    """A whole run: traffic under faults, then quiet; every broken promise. Prints what it was.
+
+    At least so many ``messages``, and so many ``blows``; None: until there were enough messages. ``at_once``: so many
+    plans of blows side by side.
+    """
     began = time.monotonic()
-    names = sorted(town.people)
     storm, traffic = Storm(town, seed), Traffic(town, seed, writers=writers, pause=pause)
+    plans = [itertools.islice(plan(seed + 1_000 * number, sorted(town.people)), blows) for number in range(at_once)]
     try:
-        await weather(storm, plan(seed, names), traffic, blows, messages)
+        raging = [rage(storm, each, traffic.enough if blows is None else None) for each in plans]
+        await asyncio.gather(traffic.until(messages), *raging)
     finally:
         with contextlib.suppress(Exception):
             town.network.heal()

@@ -38,6 +38,6 @@ async def test_two_nodes_keep_every_promise_under_each_fault(tmp_path: Path) -> 
 @pytest.mark.parametrize("nodes", [2, 5])
 async def test_a_hundred_thousand_messages_break_no_promise(tmp_path: Path, nodes: int) -> None:
     async with town(tmp_path, *NAMES[:nodes], seed=SEED, fake_clocks=True, small_disks=True) as running:
-        violations = await run(running, SEED, blows=None, messages=100_000, writers=16 // nodes)
+        violations = await run(running, SEED, blows=None, messages=100_000, writers=16 // nodes, at_once=2)
 
     assert not violations, f"TELEGRAPH_SEED={SEED}: {violations[:5]}"

@@ -7,16 +7,19 @@ the key file's or keyring's part: the password of that day or the recovery code 
 import asyncio
 import hashlib
 import io
+import os
 import tarfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Final
+from uuid import uuid4
 
 import msgspec
 
 from telegraph.errors import BackupUnreadable, DataUnreadable
 from telegraph.node import vault as vaults
-from telegraph.node.database import FILE, Database
+from telegraph.node.database import FILE, LOG_FILES, Database
 from telegraph.node.vault import Vault
 from telegraph.protocol.version import __version__
 from telegraph.storage.datadir import DataDirectory
@@ -24,6 +27,7 @@ from telegraph.storage.engine import sqlite3
 
 _MANIFEST: Final = "telegraph-backup.json"
 _FORMAT: Final = 1
+_UNSENT = "backup-unsent-"
 _SMALL = 1024 * 1024
 _PIECE = 1024 * 1024
 
@@ -38,29 +42,46 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 async def write(database: Database, vault: Vault, target: Path) -> None:
-    """Writes a backup to a file that only its owner can read; while it is written, the node goes on.
+    """Writes a backup to a new file that only its owner can read; while it is written, the node goes on.
 
     Raises:
-        DataUnreadable: the disk does not take it; then there is no file.
+        DataUnreadable: the file is there already, or the disk does not take it; then there is none.
     """
     await asyncio.to_thread(_write, database, vault, target)
 
 
 def _write(database: Database, vault: Vault, target: Path) -> None:
-    snapshot = target.with_name(f"{target.name}.store")
+    try:
+        with open(target, "xb", opener=_private) as file, ExitStack() as failed:
+            failed.callback(target.unlink)
+            _fill(file, database, vault, target.with_name(f"{target.name}.store"))
+            failed.pop_all()
+    except (OSError, sqlite3.Error) as problem:
+        raise DataUnreadable(data=target.parent, detail=f"the backup was not written ({problem})") from problem
+
+
+def _fill(file: IO[bytes], database: Database, vault: Vault, snapshot: Path) -> None:
     try:
         database.copy_to(snapshot)
         manifest = Manifest(_FORMAT, __version__, int(time.time()), _digest(snapshot))
-        target.touch(mode=0o600)
-        with tarfile.open(target, "w") as archive:
+        with tarfile.open(fileobj=file, mode="w") as archive:
             _add(archive, _MANIFEST, msgspec.json.encode(manifest))
             _add(archive, vaults.FILE, msgspec.json.encode(vaults.without(vault, "unattended")))
             archive.add(snapshot, FILE, filter=_nobody)
-    except (OSError, sqlite3.Error) as problem:
-        target.unlink(missing_ok=True)
-        raise DataUnreadable(data=target.parent, detail=f"the backup was not written ({problem})") from problem
     finally:
         snapshot.unlink(missing_ok=True)
+    _sync(file)
+
+
+def unsent(directory: Path) -> Path:
+    """A new name in a data directory for a backup that is to be sent from there."""
+    return directory / f"{_UNSENT}{uuid4().hex}.tar"
+
+
+def remove_unsent(directory: Path) -> None:
+    """Removes what a crash left of backups that were to be sent."""
+    for left in directory.glob(f"{_UNSENT}*"):
+        left.unlink(missing_ok=True)
 
 
 def restore(source: Path, directory: Path) -> None:
@@ -73,7 +94,9 @@ def restore(source: Path, directory: Path) -> None:
     """
     claimed = DataDirectory(directory)
     try:
-        if (directory / vaults.FILE).exists() or (directory / FILE).exists():
+        if any(
+            (directory / name).exists() for name in (vaults.FILE, FILE, *LOG_FILES)
+        ):  # a log left alone would be taken for that of the copy
             raise DataUnreadable(data=directory, detail="somebody has an account in it; restore into an empty one")
         _unpack(source, directory)
     finally:
@@ -93,7 +116,7 @@ def _unpack(source: Path, directory: Path) -> None:
             raise BackupUnreadable(path=source, detail="it is damaged")
         unfinished.replace(directory / FILE)
         vaults.save(directory, vault)  # last: without it there is no store
-    except (OSError, EOFError, tarfile.TarError, msgspec.DecodeError, KeyError) as problem:
+    except (OSError, EOFError, tarfile.TarError, ValueError, LookupError) as problem:
         raise BackupUnreadable(path=source, detail=getattr(problem, "strerror", None) or "it is none") from problem
     finally:
         unfinished.unlink(missing_ok=True)
@@ -113,7 +136,9 @@ def _nobody(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
-    found = archive.extractfile(name)
+    """The content of a plain file in the archive: no link is followed, no hole becomes gigabytes of zeros."""
+    entry = archive.getmember(name)
+    found = archive.extractfile(entry) if entry.isreg() and not entry.issparse() else None
     if found is None:
         raise KeyError(name)
     return found
@@ -124,10 +149,20 @@ def _read(archive: tarfile.TarFile, name: str) -> bytes:
 
 
 def _copy(source: IO[bytes], target: Path) -> None:
-    target.touch(mode=0o600)
-    with target.open("wb") as file:
+    with open(target, "wb", opener=_private) as file:
         while piece := source.read(_PIECE):
             file.write(piece)
+        _sync(file)
+
+
+def _sync(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _private(path: str, flags: int) -> int:
+    """An opener for ``open``: a new file is for its owner alone."""
+    return os.open(path, flags, 0o600)
 
 
 def _digest(path: Path) -> str:

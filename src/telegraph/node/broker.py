@@ -72,22 +72,22 @@ class Broker:
 
         ``me`` gives the own user name. A cursor that is not known here yields a :class:`Reset` first.
         """
-        if self._database is None:
-            return self._follow(me, lambda database: self._start(database, cursor, self._opened_at), self._passed)
-        start = self._start(self._database, cursor, self.head())
-        return self._follow(me, lambda _: start, self._passed)
+        start = None if self._database is None else self._start(self._database, cursor, self.head())
+        return self._follow(me, cursor, start, self._passed)
 
     async def _follow(
-        self, me: Callable[[], str], begin: Callable[[Database], tuple[int, bool]], passed: int
+        self, me: Callable[[], str], cursor: int | None, start: tuple[int, bool] | None, passed: int
     ) -> AsyncGenerator[LoggedEvent]:
-        cursor: int | None = None
+        database: Database | None = None
         while not self._closed:
             changed = self._changed
-            if cursor is None and self._database is not None:
-                cursor, known = begin(self._database)
+            if self._database not in (None, database):  # open now; it may be another store than before
+                database = self._database
+                cursor, known = start or self._start(database, cursor, self._opened_at)
+                start = None
                 if not known:
                     yield cursor, Reset()
-            while cursor is not None and (events := self._since(cursor, me)):
+            while database is self._database and cursor is not None and (events := self._since(cursor, me)):
                 for number, event in events:
                     cursor = number
                     yield number, event

@@ -16,6 +16,8 @@ T = TypeVar("T")
 Item = TypeVar("Item")
 
 FILE = "store.sqlite3"
+LOG_FILES = (f"{FILE}-wal", f"{FILE}-shm")
+"""What SQLite puts beside it."""
 
 
 class Database:

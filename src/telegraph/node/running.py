@@ -16,6 +16,7 @@ from telegraph.node import account as accounts
 from telegraph.node import event_log, integrity
 from telegraph.node.account import Account
 from telegraph.node.backoff import Backoff
+from telegraph.node.backup import remove_unsent
 from telegraph.node.broker import Broker
 from telegraph.node.contacts import ContactBook, told_key
 from telegraph.node.database import Database
@@ -126,6 +127,7 @@ class Running:
         async with AsyncExitStack() as opened:
             directory = DataDirectory(self.settings.data)
             opened.callback(directory.release)
+            remove_unsent(self.settings.data)
             self._port = PeerPort(self.settings.host, self.settings.peer_port, self.settings.data)
             opened.callback(self._port.close)
             self._store = Store(self.settings.data, Stretching(memory=self.settings.argon2_memory))

@@ -13,7 +13,7 @@ import msgspec
 from telegraph.errors import DataUnreadable, NotLoggedIn, RateLimited, WrongPassword
 from telegraph.node import backup, integrity
 from telegraph.node import vault as vaults
-from telegraph.node.database import FILE, Database
+from telegraph.node.database import FILE, LOG_FILES, Database
 from telegraph.node.guesses import Guesses
 from telegraph.node.unattended import Secrets
 from telegraph.node.vault import Stretching, Vault
@@ -21,7 +21,7 @@ from telegraph.node.vault import Stretching, Vault
 State = Literal["none", "locked", "open"]
 
 _UNENCRYPTED = "messages.sqlite3"
-_FILES = (FILE, f"{FILE}-wal", f"{FILE}-shm", vaults.FILE)
+_FILES = (FILE, *LOG_FILES, vaults.FILE)
 """In the order in which they leave: what an interruption leaves is never a database without its log."""
 
 _ASIDE = "set-aside-"

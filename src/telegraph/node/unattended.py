@@ -5,6 +5,7 @@ Who can read the file, or is logged in to the desktop session, can then read the
 
 import os
 import secrets
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
@@ -56,10 +57,12 @@ class KeyFile:
         secret = secrets.token_bytes(_SECRET_BYTES)
         try:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file, ExitStack() as failed:
+                failed.callback(self._path.unlink)  # half a key would keep the node from starting
                 file.write(secret.hex() + "\n")
                 file.flush()
                 os.fsync(file.fileno())
+                failed.pop_all()
         except OSError as problem:
             raise KeyFileUnreadable(path=self._path, detail=problem.strerror) from problem
         return secret

@@ -1,5 +1,6 @@
 """A process's data directory: private to its owner, and used by one process at a time."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -45,14 +46,16 @@ class DataDirectory:
 def write_private(path: Path, content: str) -> None:
     """Writes a file that only its owner can read (0600), durably.
 
-    A reader sees the old content or the new, nothing between.
+    A reader sees the old content or the new, nothing between; after an error (OSError) the old.
     """
     temporary = path.with_name(path.name + ".new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file, contextlib.ExitStack() as failed:
+        failed.callback(temporary.unlink)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+        failed.pop_all()
     temporary.replace(path)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from telegraph.errors import BackupUnreadable, DataUnreadable, WrongPassword
 from telegraph.node import backup
+from telegraph.node import vault as vaults
 from telegraph.node.store import Store
 from telegraph.node.unattended import KeyFile
 from telegraph.node.vault import Stretching
@@ -63,6 +66,10 @@ async def test_a_directory_with_an_account_is_not_written_over(home: Store, tmp_
     assert home.database.setting("secret") == SECRET
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
 def _archive(path: Path, **members: bytes) -> None:
     with tarfile.open(path, "w") as archive:
         for name, content in members.items():
@@ -97,3 +104,85 @@ def test_what_is_no_copy_is_said_to_be_none(tmp_path: Path) -> None:
 async def test_a_disk_that_does_not_take_it_leaves_no_file(home: Store, tmp_path: Path) -> None:
     with pytest.raises(DataUnreadable):
         await home.back_up(tmp_path / "no such folder" / "copy.tar")
+
+
+async def test_an_earlier_copy_is_neither_written_over_nor_lost(home: Store, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.tar"
+    await home.back_up(copy)
+    before = copy.read_bytes()
+    with pytest.raises(DataUnreadable):
+        await home.back_up(copy)
+    assert copy.read_bytes() == before
+    assert names(tmp_path) == ["copy.tar", "home"]
+
+
+async def test_a_disk_that_fills_up_leaves_no_half_a_copy(
+    home: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(backup, "_sync", full)
+    with pytest.raises(DataUnreadable, match="No space left"):
+        await home.back_up(tmp_path / "copy.tar")
+    assert names(tmp_path) == ["home"]
+
+
+async def test_what_a_crash_left_of_copies_to_be_sent_is_removed_and_nothing_else(home: Store, tmp_path: Path) -> None:
+    left = backup.unsent(tmp_path)
+    await home.back_up(left)
+    kept = tmp_path / "backup-2026-11-24.tar"
+    left.with_name(f"{left.name}.store").touch()
+    await home.back_up(kept)
+
+    backup.remove_unsent(tmp_path)
+
+    assert names(tmp_path) == [kept.name, "home"]
+
+
+async def test_a_log_that_was_left_behind_is_not_taken_for_that_of_the_copy(home: Store, tmp_path: Path) -> None:
+    await home.back_up(tmp_path / "copy.tar")
+    (tmp_path / "away").mkdir()
+    log = (tmp_path / "home" / "store.sqlite3-wal").read_bytes()
+    (tmp_path / "away" / "store.sqlite3-wal").write_bytes(log)
+    with pytest.raises(DataUnreadable):
+        backup.restore(tmp_path / "copy.tar", tmp_path / "away")
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_a_copy_whose_members_are_no_plain_files_is_refused(tmp_path: Path, kind: bytes) -> None:
+    with tarfile.open(tmp_path / "trick.tar", "w") as archive:
+        entry = tarfile.TarInfo("telegraph-backup.json")
+        entry.type, entry.linkname = kind, "telegraph-backup.json"
+        archive.addfile(entry)
+    with pytest.raises(BackupUnreadable):
+        backup.restore(tmp_path / "trick.tar", tmp_path / "away")
+
+
+def test_a_hole_does_not_fill_the_disk(tmp_path: Path) -> None:
+    vault, _, _ = vaults.create(PASSWORD, QUICK)
+    manifest = msgspec.json.encode(backup.Manifest(1, "1", 0, "x"))
+    with tarfile.open(tmp_path / "hole.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        for name, content in (("telegraph-backup.json", manifest), ("vault.json", msgspec.json.encode(vault))):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+        hole = tarfile.TarInfo("store.sqlite3")
+        hole.pax_headers = {"GNU.sparse.major": "0", "GNU.sparse.map": "0,0", "GNU.sparse.size": str(2**30)}
+        archive.addfile(hole)
+    with pytest.raises(BackupUnreadable, match="it is none"):
+        backup.restore(tmp_path / "hole.tar", tmp_path / "away")
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.lists(st.tuples(st.integers(0, 3 * 1024), st.integers(0, 255)), max_size=6), cut=st.integers(0, 4096))
+def test_whatever_a_file_holds_it_is_a_copy_or_said_to_be_none(
+    tmp_path: Path, changes: list[tuple[int, int]], cut: int
+) -> None:
+    _archive(tmp_path / "any.tar", telegraph_backup__json=b"{}", vault__json=b"{}")
+    content = bytearray((tmp_path / "any.tar").read_bytes())
+    for at, value in changes:
+        content[at] = value
+    (tmp_path / "any.tar").write_bytes(content[: cut or None])
+    with pytest.raises(BackupUnreadable):
+        backup.restore(tmp_path / "any.tar", tmp_path / "away")

@@ -8,17 +8,22 @@ import pytest
 from telegraph.node import event_log, streams
 from telegraph.node.broker import Broker
 from telegraph.node.database import Database
-from telegraph.node.model import Event, MessageSent, PresenceChanged, Reset, StateChanged
+from telegraph.node.model import AccountChanged, Event, MessageSent, PresenceChanged, Reset, StateChanged
+
+
+async def opened(directory: Path) -> Database:
+    database = Database.open(directory, bytes(32))
+    await database.write(
+        lambda db: db.execute("INSERT INTO contacts (user_id, username, name_key) VALUES ('b', 'bob', 'bob')").rowcount
+    )
+    return database
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = Database.open(tmp_path, bytes(32))
-    await opened.write(
-        lambda db: db.execute("INSERT INTO contacts (user_id, username, name_key) VALUES ('b', 'bob', 'bob')").rowcount
-    )
-    yield opened
-    await opened.close()
+    made = await opened(tmp_path)
+    yield made
+    await made.close()
 
 
 def me() -> str:
@@ -108,6 +113,44 @@ async def test_a_cursor_that_is_not_known_here_resets(
 
     assert isinstance(event, Reset)
     assert resumed == broker.head()
+
+
+async def test_a_follower_who_comes_while_it_is_locked_goes_on_at_their_own_cursor(database: Database) -> None:
+    broker = Broker(database)
+    for text in ("one", "two"):
+        await write(database, broker, text)
+    broker.detach()
+    stream = broker.follow(me, 1)
+    broker.publish(AccountChanged("locked", None))
+    [(shown, _)] = await take(stream, 1)
+    broker.attach(database)
+
+    [(_, event)] = await take(broker.follow(me, shown), 1)
+    assert isinstance(event, MessageSent)
+    assert event.message.text == "two"
+    assert [type(event) for _, event in await take(stream, 1)] == [MessageSent]
+
+
+async def test_a_follower_hears_that_another_store_was_opened_and_misses_nothing_in_it(
+    database: Database, tmp_path: Path
+) -> None:
+    broker = Broker(database)
+    for text in ("one", "two"):
+        await write(database, broker, text)
+    stream = broker.follow(me, 0)
+    await take(stream, 2)
+    broker.detach()
+    (tmp_path / "new").mkdir()
+    begun_anew = await opened(tmp_path / "new")
+    broker.attach(begun_anew)
+
+    assert [(cursor, type(event)) for cursor, event in await take(stream, 1)] == [(0, Reset)]
+    await write(begun_anew, broker, "first")
+
+    [(cursor, event)] = await take(stream, 1)
+    assert isinstance(event, MessageSent)
+    assert (cursor, event.message.text) == (1, "first")
+    await begun_anew.close()
 
 
 async def test_from_now_on_means_from_the_call_on(database: Database) -> None:

@@ -1,6 +1,7 @@
 """A data directory's store: made, locked, unlocked, moved out of the way."""
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -247,6 +248,16 @@ def test_a_key_file_is_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(KeyFileUnreadable):
         kept.make()
     assert kept.read() == secret
+
+
+def test_a_full_disk_leaves_no_half_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(KeyFileUnreadable):
+        KeyFile(tmp_path / "a.key").make()
+    assert KeyFile(tmp_path / "a.key").read() is None
 
 
 async def test_the_keyring_of_the_session_opens_it(store: Store, tmp_path: Path) -> None:

@@ -82,3 +82,17 @@ def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -
         assert reader.read() == "http://127.0.0.1:8420", "who had it open reads the old one to its end"
     assert (tmp_path / "endpoint").read_text(encoding="utf-8") == "ñ"
     assert [file.name for file in tmp_path.iterdir()] == ["endpoint"]
+
+
+def test_a_full_disk_leaves_the_old_content_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_private(tmp_path / "a", "old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_private(tmp_path / "a", "new")
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a", "old")]

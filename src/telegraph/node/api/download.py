@@ -1,17 +1,23 @@
-"""A file as the body of an answer, removed once it was sent or nobody wants it any more."""
+"""A file as the body of an answer, which has no name any more: it goes when it was sent or nobody wants it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import IO
 
 _PIECE = 256 * 1024
 
 
-async def pieces_of(file: Path) -> AsyncIterator[bytes]:
-    """The content, piece by piece; read in threads, so that a slow disk holds up nothing else."""
+def taken(file: Path) -> IO[bytes]:
+    """Opens a file and removes its name: once closed, its content is gone."""
     try:
-        with await asyncio.to_thread(file.open, "rb") as opened:
-            while piece := await asyncio.to_thread(opened.read, _PIECE):
-                yield piece
+        return file.open("rb")
     finally:
-        file.unlink(missing_ok=True)  # noqa: ASYNC240 - quick, and it must happen also where nothing can be awaited
+        file.unlink()
+
+
+async def pieces_of(opened: IO[bytes]) -> AsyncGenerator[bytes]:
+    """The content, piece by piece; read in threads, so that a slow disk holds up nothing else."""
+    with opened:
+        while piece := await asyncio.to_thread(opened.read, _PIECE):
+            yield piece

@@ -1,7 +1,6 @@
 """The calls of the local API. Each is a thin shell around one method of the node."""
 
 from typing import Annotated, Any
-from uuid import uuid4
 
 from litestar import Request, Response, Router, delete, get, post
 from litestar.di import NamedDependency, Provide
@@ -36,11 +35,12 @@ from telegraph.errors import (
     WrongPassword,
 )
 from telegraph.node.api import message_calls, settings_calls, views
-from telegraph.node.api.download import pieces_of
+from telegraph.node.api.download import pieces_of, taken
 from telegraph.node.api.guard import Guard
 from telegraph.node.api.people import PEOPLE_ROUTES
 from telegraph.node.api.stream import events
 from telegraph.node.app import Node
+from telegraph.node.backup import unsent
 from telegraph.node.model import as_api_message
 from telegraph.protocol import node_api as api
 from telegraph.rest.bodies import StrictJson
@@ -156,9 +156,9 @@ async def browser(guard: NamedDependency[Guard], data: JSONBody[api.BrowserReque
 @get("/backup", media_type="application/x-tar", responses=answers(DataUnreadable, Busy, *_MEMBER))
 async def backup(node: NamedDependency[Node]) -> Stream:
     """A copy of this node as a tar file, still encrypted: the password of today or the recovery code opens it."""
-    file = node.settings.data / f"backup-{uuid4().hex}.tar"
+    file = unsent(node.settings.data)
     await node.back_up(file)
-    return Stream(pieces_of(file), media_type="application/x-tar")
+    return Stream(pieces_of(taken(file)), media_type="application/x-tar")
 
 
 @get("/status", responses=answers(*_ALWAYS))

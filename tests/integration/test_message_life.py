@@ -63,6 +63,34 @@ def test_what_was_written_is_found_within_a_second_also_after_a_crash(friends: R
     assert org.ask("alice", "search", '"*', "OR", "text:") == []
 
 
+def test_a_message_to_oneself_is_there_and_read_at_once(org: RealTelegraph) -> None:
+    org.join("alice")
+    sent = org.ask("alice", "send", "Alice", "buy milk")
+
+    assert (sent["state"], sent["from"], sent["to"]) == ("read", "alice", "alice")
+    assert texts(org, "alice", "alice") == ["buy milk"]
+    assert org.ask("alice", "inbox") == []
+    org.eventually(lambda: len(org.ask("alice", "search", "milk", "--with", "alice")) == 1)
+    assert org.ask("alice", "delete", "--conversation", "alice") == {"deleted": 1}
+
+
+def test_a_deleted_conversation_stays_deleted_and_nothing_is_sent_twice(friends: RealTelegraph) -> None:
+    org = friends
+    org.ask("alice", "send", "bob", "never sent")
+    assert org.ask("alice", "delete", "--conversation", "bob") == {"deleted": 2}
+    assert org.ask("alice", "search", "first") == []
+    org.nodes["alice"].kill()
+    org.start("alice")
+
+    org.start("bob")
+    org.ask("alice", "send", "bob", "a new beginning")
+    org.eventually(lambda: texts(org, "bob", "alice") == ["first", "a new beginning"])
+    org.ask("bob", "send", "alice", "hello again")
+    org.eventually(lambda: texts(org, "alice", "bob") == ["a new beginning", "hello again"])
+    assert org.ask("bob", "delete", messages(org, "bob", "alice")[0]["id"])["status"] == 200
+    assert texts(org, "bob", "alice") == ["a new beginning", "hello again"]
+
+
 def test_a_message_with_a_time_limit_fails_when_bob_stays_away_also_after_a_crash(friends: RealTelegraph) -> None:
     org = friends
     org.ask("alice", "send", "bob", "lunch?", "--expires-in", "4")

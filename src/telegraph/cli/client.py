@@ -187,6 +187,14 @@ class NodeApi:
         """Sends a message: it is on the node's disk when this returns."""
         return await self._call("POST", "/messages", api.Message, api.SendRequest(user, text, expires_in=expires_in))
 
+    async def delete_message(self, message: str) -> api.Ok:
+        """Deletes a message on the node."""
+        return await self._call("DELETE", f"/messages/{_message(message)}", api.Ok)
+
+    async def delete_conversation(self, user: str) -> api.Deleted:
+        """Deletes all messages with somebody on the node."""
+        return await self._call("DELETE", f"/conversations/{_segment(user)}", api.Deleted)
+
     async def search(self, query: str, user: str | None = None) -> list[api.Message]:
         """The newest messages with every word of the query, the newest first."""
         asked = {"query": query} | ({"user": user} if user else {})

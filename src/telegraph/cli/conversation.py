@@ -26,6 +26,7 @@ from telegraph.protocol.names import name_key
 from telegraph.protocol.node_api import (
     AccountEvent,
     ContactEvent,
+    DeletedEvent,
     Event,
     Message,
     MessageEvent,
@@ -111,7 +112,7 @@ class Conversation:
                 return self._presence(event.user, event.status, event.last_seen)
             case AccountEvent():
                 return _account(event)
-            case PresenceEvent() | ContactEvent() | ResetEvent():
+            case PresenceEvent() | ContactEvent() | DeletedEvent() | ResetEvent():
                 return []
 
     def knows(self, message: Message) -> bool:

@@ -32,6 +32,7 @@ _COMMANDS = {
     "cancel": "telegraph.cli.messages:cancel",
     "retry": "telegraph.cli.messages:retry",
     "settings": "telegraph.cli.settings:settings",
+    "delete": "telegraph.cli.messages:delete",
     "chat": "telegraph.cli.chat:chat",
     "safety-number": "telegraph.cli.trust:safety_number",
     "verify": "telegraph.cli.trust:verify",

@@ -142,3 +142,26 @@ def search(caller: Caller, words: tuple[str, ...], user: str | None) -> None:
     """  # noqa: D301 - click's \b keeps the lines apart
     found = caller.ask(lambda node: node.search(" ".join(words), user))
     caller.show(found, lambda: found_text(list(reversed(found)), None, "Nothing found."))
+
+
+@click.command()
+@click.argument("message", required=False)
+@click.option("--conversation", "user", metavar="USER", help="Delete all messages with USER.")
+@client_options
+def delete(caller: Caller, message: str | None, user: str | None) -> None:
+    """Delete the message with the id MESSAGE on this machine, or a whole conversation; the other keeps theirs.
+
+    What still waits is given up, and does not go out any more. It cannot be undone.
+
+    \b
+    Examples:
+      telegraph delete 01936f5e-0000-7000-8000-000000000001 --data alice
+      telegraph delete --conversation bob --data alice
+    """  # noqa: D301 - click's \b keeps the lines apart
+    if message is not None and user is None:
+        caller.show(caller.ask(lambda node: node.delete_message(message)), lambda: "The message is deleted here.")
+    elif user is not None and message is None:
+        answer = caller.ask(lambda node: node.delete_conversation(user))
+        caller.show(answer, lambda: f"{count(answer.deleted, 'message')} with {visible(user)} deleted here.")
+    else:
+        raise click.UsageError("give either the id of a message or --conversation USER")

@@ -3,6 +3,7 @@
 import msgspec
 
 from telegraph.node import streams
+from telegraph.node.counters import set_counters
 from telegraph.node.database import Database
 from telegraph.node.keys import DeviceKey
 from telegraph.storage.engine import sqlite3
@@ -73,6 +74,7 @@ async def replace_device_key(database: Database) -> DeviceKey:
 
     def job(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT OR REPLACE INTO settings VALUES ('device_key', ?)", (key.private_bytes,))
+        connection.execute("INSERT OR REPLACE INTO settings VALUES ('device_public', ?)", (key.public,))
         _begin_anew(connection)
 
     await database.write(job)
@@ -93,4 +95,4 @@ def _begin_anew(connection: sqlite3.Connection) -> None:
     known = connection.execute("SELECT id, device_key, key_changed FROM contacts WHERE device_key IS NOT NULL")
     for contact, key, changed in known.fetchall():
         streams.change_key(connection, contact, key)
-        streams.set_counters(connection, contact, key_changed=changed)
+        set_counters(connection, contact, key_changed=changed)

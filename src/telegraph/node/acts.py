@@ -5,7 +5,7 @@ from random import Random
 import msgspec
 
 from telegraph.errors import UnknownMessage, WrongState
-from telegraph.node import history, voids
+from telegraph.node import deleting, history, voids
 from telegraph.node.database import Database
 from telegraph.node.model import id_bytes
 from telegraph.protocol.node_api import MessageState
@@ -58,6 +58,26 @@ async def retry(database: Database, message_id: str, now_us: int, rng: Random) -
         lambda connection: _must(connection, found, "pending", done=voids.retry(connection, found.row, now_us, rng))
     )
     return found
+
+
+async def delete_message(database: Database, message_id: str) -> Located:
+    """Removes a message from this node; one that waits is given up.
+
+    Raises:
+        UnknownMessage: there is none with this id.
+    """
+    found = locate(database, message_id)
+    await database.write(lambda connection: deleting.delete_message(connection, found.contact, found.row))
+    return found
+
+
+async def delete_conversation(database: Database, contact: int) -> int:
+    """Removes all messages of a conversation from this node, piece by piece: how many."""
+    top = await database.write(lambda connection: deleting.begin_conversation(connection, contact))
+    deleted = 0
+    while count := await database.write(lambda connection: deleting.delete_some(connection, contact, top)):
+        deleted += count
+    return deleted
 
 
 def _must(connection: sqlite3.Connection, found: Located, wanted: MessageState, *, done: bool) -> None:

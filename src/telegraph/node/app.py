@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 
 from telegraph.errors import BadInput, IllegalText, NotLoggedIn, UnknownMessage
-from telegraph.node import acts, history, receipts, streams
+from telegraph.node import acts, history, oneself, receipts, streams
 from telegraph.node.contacts import possible_name
 from telegraph.node.entering import Entering
 from telegraph.node.expiry import MAX_SECONDS, MIN_SECONDS
@@ -54,13 +54,15 @@ class Node(Entering):
         if known is not None:
             return known
         if name_key(user) == name_key(me):
-            raise BadInput(detail="you cannot write to yourself yet")
+            return await self._contacts.oneself(self._member.require().user_id, me)
         return await self._learn(await self._member.find_user(possible_name(user)))
 
     async def send(
         self, user: str, text: str, *, reply_to: str | None = None, expires_in: float | None = None
     ) -> Message:
         """Sends a message: returns once it is on this machine's disk; it goes out by itself.
+
+        One to oneself stays here, and is read at once.
 
         ``expires_in``: seconds after which it fails unless it is delivered by then; without it, it waits for ever.
 
@@ -78,6 +80,8 @@ class Node(Entering):
         account = self._member.require()  # before anything is stored: an error must mean that nothing is sent
         answered = self._find_message(contact, reply_to) if reply_to is not None else None
         draft = streams.Draft(contact.id, text, time.time_ns() // 1000, reply_to=answered)
+        if contact.user_id == account.user_id:
+            return await self._keep(draft)
         if expires_in is not None:
             return await self._send_for_a_while(draft, expires_in)
         stored = await self.database.write_together(self._append, draft)
@@ -100,6 +104,11 @@ class Node(Entering):
 
     def _append(self, connection: sqlite3.Connection, drafts: Sequence[streams.Draft]) -> Sequence[streams.Appended]:
         return streams.append_all(connection, drafts, self._rng)
+
+    async def _keep(self, draft: streams.Draft) -> Message:
+        row = await self.database.write(lambda connection: oneself.keep(connection, draft, self._rng))
+        self._broker.wake()
+        return history.message(self.database.reader, row, self._me)
 
     async def _send_for_a_while(self, draft: streams.Draft, seconds: float) -> Message:
         def job(connection: sqlite3.Connection) -> int:
@@ -146,6 +155,25 @@ class Node(Entering):
         if self._peers is not None:
             self._peers.hurry(found.contact)
         return self._acted(found)
+
+    async def delete_message(self, message_id: str) -> None:
+        """Deletes a message here; the other keeps theirs. One that waits is given up, and never reaches them.
+
+        Raises:
+            UnknownMessage: there is none with this id.
+        """
+        self._messages_changed((await acts.delete_message(self.database, message_id)).contact)
+
+    async def delete_conversation(self, user: str) -> int:
+        """Deletes all messages with somebody here; what waits is given up: how many were deleted.
+
+        Raises:
+            UnknownUser, ManagerAway: as :meth:`contact`.
+        """
+        contact = await self.contact(user)
+        deleted = await acts.delete_conversation(self.database, contact.id)
+        self._messages_changed(contact.id)
+        return deleted
 
     def _acted(self, found: acts.Located) -> Message:
         self._messages_changed(found.contact)
@@ -223,6 +251,8 @@ class Node(Entering):
 
         Of who is blocked nothing is known.
         """
+        if user_id == self.user_id:
+            return self.account_state == "online", None
         contact = self._contacts.of_user(user_id)
         hidden = contact is not None and contact.blocked
         return (False, None) if hidden else self._online.get(user_id, (False, None))

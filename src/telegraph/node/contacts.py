@@ -64,6 +64,19 @@ class ContactBook:
         now = time.time_ns() // 1000
         return await self._change(lambda connection: _learn(connection, user, now))
 
+    async def oneself(self, user_id: str, username: str) -> Contact:
+        """The user of this node as somebody to write to; the directory need not be asked."""
+
+        def job(connection: sqlite3.Connection) -> Contact:
+            connection.execute(
+                "INSERT INTO contacts (user_id, username, name_key) VALUES (?, ?, ?) ON CONFLICT (user_id) DO UPDATE"
+                " SET username = excluded.username, name_key = excluded.name_key",
+                (user_id, username, name_key(username)),
+            )
+            return _load(connection, "WHERE user_id = ?", user_id)[0]
+
+        return await self._change(job)
+
     # --- what the user says ---
 
     async def verify(self, contact: Contact, key: bytes) -> Contact:

@@ -263,12 +263,14 @@ class Courier:
     def _numbered(self, link: OpenLink, room: int) -> list[Numbered]:
         """What comes next, by number: messages, and numbers given up in place of theirs.
 
-        What was just stored is in memory. Before that, whatever happened, the disk tells.
+        What was just stored is in memory. Before that, whatever happened, the disk tells; only it knows of numbers
+        given up behind those that were sent.
         """
         fresh = self._fresh
         while fresh and fresh[0].seq <= link.sent:
             fresh.popleft()
-        if fresh and fresh[0].seq == link.sent + 1:
+        given_up = self._unread and voids.any_due(self._road.database.reader, self._id)
+        if fresh and fresh[0].seq == link.sent + 1 and not given_up:
             chosen = self._fitting(islice(fresh, room))
             self._unread = False
         elif self._unread:

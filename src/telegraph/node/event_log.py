@@ -13,9 +13,11 @@ from telegraph.node.model import (
     ContactKeyChanged,
     Event,
     Message,
+    MessageDeleted,
     MessageReceived,
     MessageSent,
     StateChanged,
+    id_text,
 )
 from telegraph.storage.engine import sqlite3
 
@@ -60,6 +62,11 @@ def log_state(connection: sqlite3.Connection, contact: int, message: int) -> Non
     connection.execute("INSERT INTO events (kind, contact, message) VALUES ('state', ?, ?)", (contact, message))
 
 
+def log_deleted(connection: sqlite3.Connection, contact: int, uuid: bytes | None) -> None:
+    """A message of a conversation was deleted here; None: all of them."""
+    connection.execute("INSERT INTO events (kind, contact, detail) VALUES ('deleted', ?, ?)", (contact, uuid))
+
+
 def head(connection: sqlite3.Connection) -> int:
     """The latest cursor; 0 if nothing ever happened."""
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
@@ -87,13 +94,15 @@ def since(connection: sqlite3.Connection, cursor: int, me: str) -> list[LoggedEv
     A range of state changes repeats as a whole if it is interrupted: only its last event carries its own cursor.
     """
     rows = connection.execute(
-        "SELECT cursor, kind, contact, message, mine, stream, first, last FROM events WHERE cursor > ? ORDER BY cursor"
-        f" LIMIT {_BATCH}",
+        "SELECT cursor, kind, contact, message, mine, stream, first, last, detail FROM events WHERE cursor > ?"
+        f" ORDER BY cursor LIMIT {_BATCH}",
         (cursor,),
     ).fetchall()
     events: list[LoggedEvent] = []
-    for number, kind, *what in rows:
-        if kind == "message":
+    for number, kind, *what, detail in rows:
+        if kind == "deleted":
+            events.append((number, _deleted(connection, what[0], detail)))
+        elif kind == "message":
             events += _new(connection, cursor, number, what, me)
         else:
             shown = [StateChanged(as_message(row, me)) for row in _changed(connection, what)]
@@ -121,6 +130,11 @@ def _changed(connection: sqlite3.Connection, what: list[Any]) -> sqlite3.Cursor:
         return connection.execute(f"{SELECT_MESSAGE} WHERE m.id = ?", (message,))
     where = "m.contact = ? AND m.mine = ? AND m.stream = ? AND m.seq BETWEEN ? AND ?"
     return connection.execute(f"{SELECT_MESSAGE} WHERE {where} ORDER BY m.seq", (contact, *numbers))
+
+
+def _deleted(connection: sqlite3.Connection, contact: int, uuid: bytes | None) -> MessageDeleted:
+    username, user_id = connection.execute("SELECT username, user_id FROM contacts WHERE id = ?", (contact,)).fetchone()
+    return MessageDeleted(username, user_id, id_text(uuid) if uuid else None)
 
 
 def _arrived(message: Message) -> Event:

@@ -110,6 +110,14 @@ class ContactChanged(msgspec.Struct, frozen=True):
     contact: Contact
 
 
+class MessageDeleted(msgspec.Struct, frozen=True):
+    """This node's user deleted a message of the conversation with somebody here; ``id`` None: all of them."""
+
+    user: str
+    user_id: str
+    id: str | None
+
+
 class PresenceChanged(msgspec.Struct, frozen=True):
     """Somebody this node talks to came or went, as far as the managers know. ``last_seen`` is RFC 3339 or None."""
 
@@ -139,6 +147,7 @@ Event = (
     MessageReceived
     | MessageSent
     | StateChanged
+    | MessageDeleted
     | ContactKeyChanged
     | ContactChanged
     | PresenceChanged

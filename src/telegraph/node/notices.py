@@ -3,7 +3,7 @@
 from typing import Final
 from uuid import uuid4
 
-from telegraph.node import event_log
+from telegraph.node import event_log, streams
 from telegraph.storage.engine import sqlite3
 
 _LAST: Final = "FROM messages WHERE contact = ? ORDER BY ord DESC, depth DESC, uuid DESC LIMIT 1"
@@ -19,10 +19,10 @@ def note(connection: sqlite3.Connection, contact: int, kind: str, now_us: int) -
     """Puts an entry behind what is in a conversation now. It is neither unread nor can it be found by its text."""
     last = connection.execute(f"SELECT ord, depth {_LAST}", (contact,)).fetchone()
     place, depth = (last[0], last[1] + 1) if last else (b"", 0)
-    row = connection.execute(
-        "INSERT INTO messages (uuid, contact, mine, stream, seq, seen, ord, depth, kind, text, sent_at, settled)"
-        " SELECT ?, id, 0, stream, NULL, 0, ?, ?, ?, '', ?, 'read' FROM contacts WHERE id = ?",
-        (uuid4().bytes, place, depth, kind, now_us, contact),
-    ).lastrowid
-    assert row is not None  # noqa: S101 - an INSERT has one
+    row = streams.next_row(connection)
+    connection.execute(
+        "INSERT INTO messages (id, uuid, contact, mine, stream, seq, seen, ord, depth, kind, text, sent_at, settled)"
+        " SELECT ?, ?, id, 0, stream, NULL, 0, ?, ?, ?, '', ?, 'read' FROM contacts WHERE id = ?",
+        (row, uuid4().bytes, place, depth, kind, now_us, contact),
+    )
     event_log.log_message(connection, contact, row)

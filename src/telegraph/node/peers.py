@@ -145,7 +145,8 @@ class Peers:
     def untold(self, most: int) -> list[int]:
         """Of the people of the latest conversations those who do not know where this node is now."""
         recent = conversations(self.database.reader)[:most]
-        return [contact_id for contact_id in recent if not self.places.is_told(contact_id)]
+        others = [row for row in recent if self._contacts[row].user_id != self.user_id]
+        return [contact_id for contact_id in others if not self.places.is_told(contact_id)]
 
     def _courier(self, contact_id: int) -> Courier:
         courier = self._couriers.get(contact_id)

@@ -13,7 +13,7 @@ import structlog
 
 from telegraph.errors import NameHeld, NotLoggedIn, Unavailable
 from telegraph.node import account as accounts
-from telegraph.node import event_log, integrity
+from telegraph.node import event_log, integrity, voids
 from telegraph.node.account import Account
 from telegraph.node.backoff import Backoff
 from telegraph.node.backup import remove_unsent
@@ -434,9 +434,12 @@ class Running:
         return self._revoked.cursor
 
     async def user_deleted(self, user_id: str) -> None:
-        """Notes that somebody's account is gone."""
+        """Somebody's account is gone: what waits for them fails."""
         contact = self._contacts.of_user(user_id)
         log.info("contact_deleted", known=contact is not None)
+        if contact is not None:
+            await self.database.write(lambda connection: voids.fail_all(connection, contact.id, "account_deleted"))
+            self._messages_changed(contact.id)
 
     def connection_changed(self) -> None:
         """Tells followers."""
@@ -444,7 +447,7 @@ class Running:
 
     def watched(self) -> list[str]:
         """Everybody this node has talked with."""
-        return [contact.user_id for contact in self._contacts]
+        return [contact.user_id for contact in self._contacts if contact.user_id != self.user_id]
 
     async def user_changed(self, user: User) -> None:
         """Takes over a new address or key, tells followers of comings and goings, and tries again at once."""

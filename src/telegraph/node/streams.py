@@ -12,6 +12,7 @@ import msgspec
 
 from telegraph.errors import ForgedFrame
 from telegraph.node import event_log, receipts
+from telegraph.node.counters import counters, set_counters
 from telegraph.node.ids import earliest_id, next_id
 from telegraph.node.order import Verdict, judge, place
 from telegraph.protocol.frames import MessageFrame, Refuse
@@ -27,44 +28,17 @@ class Taken(msgspec.Struct, frozen=True):
     refusal: Refuse | None = None
 
 
-class Counters(msgspec.Struct):
-    """The numbers of a conversation, as in the table of contacts."""
-
-    stream: int
-    out_seq: int
-    out_id: bytes
-    out_ord: bytes
-    out_read: int
-    in_seq: int
-    in_seen: int
-    in_ord: bytes
-    in_read: int
-    in_holes: int
-    read_told: int
-    read_ord: bytes
-
-
-_COUNTERS: Final = ", ".join(Counters.__struct_fields__)
-
-
-def counters(connection: sqlite3.Connection, contact: int) -> Counters:
-    """The numbers of one conversation."""
-    row = connection.execute(f"SELECT {_COUNTERS} FROM contacts WHERE id = ?", (contact,)).fetchone()
-    return Counters(*row)
-
-
-def set_counters(connection: sqlite3.Connection, contact: int, **values: object) -> None:
-    """Changes some numbers of one conversation."""
-    assignments = ", ".join(f"{name} = ?" for name in values)
-    connection.execute(f"UPDATE contacts SET {assignments} WHERE id = ?", (*values.values(), contact))
-
-
 def _insert(connection: sqlite3.Connection, **values: object) -> int:
+    row = next_row(connection)
     columns, marks = ", ".join(values), ", ".join("?" * len(values))
-    statement = f"INSERT INTO messages ({columns}) VALUES ({marks})"
-    row = connection.execute(statement, tuple(values.values())).lastrowid
-    assert row is not None  # noqa: S101 - an INSERT has one
+    connection.execute(f"INSERT INTO messages (id, {columns}) VALUES (?, {marks})", (row, *values.values()))
     return row
+
+
+def next_row(connection: sqlite3.Connection) -> int:
+    """The number of the next row of messages, which no message ever had."""
+    query = "SELECT max((SELECT ifnull(max(id), 0) FROM messages), (SELECT id FROM last_row)) + 1"
+    return int(connection.execute(query).fetchone()[0])
 
 
 _COLUMNS: Final = (
@@ -74,7 +48,7 @@ _COLUMNS: Final = (
 
 def _insert_messages(connection: sqlite3.Connection, contact: int, rows: list[tuple[object, ...]]) -> int:
     """Stores messages, given without their row numbers, as neighbours: the number of the first. Followers are told."""
-    first = int(connection.execute("SELECT ifnull(max(id), 0) FROM messages").fetchone()[0]) + 1
+    first = next_row(connection)
     insert_rows(connection, _COLUMNS, [(number, *row) for number, row in enumerate(rows, start=first)])
     event_log.log_messages(connection, contact, first, first + len(rows) - 1)
     return first
@@ -369,6 +343,8 @@ def receive_outside(
         if known != (contact, 0, text):
             raise ForgedFrame(detail="its id is that of another message")
         return False
+    if connection.execute("SELECT 1 FROM forgotten WHERE uuid = ?", (uuid,)).fetchone() is not None:
+        return False  # the user has deleted it
     have = counters(connection, contact)
     row = _insert(
         connection,

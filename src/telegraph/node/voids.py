@@ -10,6 +10,7 @@ from collections.abc import Collection
 from random import Random
 
 from telegraph.node import event_log, history, streams
+from telegraph.node.counters import counters, set_counters
 from telegraph.node.ids import next_id
 from telegraph.node.order import place
 from telegraph.node.states import Happening, after
@@ -43,6 +44,8 @@ def refused(connection: sqlite3.Connection, contact: int, seq: int) -> bool:
 def fail_all(connection: sqlite3.Connection, contact: int, reason: FailureReason) -> int:
     """Nothing that waits for a contact can ever be delivered: how many messages failed."""
     rows = connection.execute("SELECT message FROM outbox WHERE contact = ? ORDER BY seq", (contact,)).fetchall()
+    if reason == "account_deleted":
+        connection.execute("UPDATE contacts SET gone = 1, read_told = in_read WHERE id = ?", (contact,))
     again = connection.execute("SELECT message FROM voids WHERE contact = ? AND again", (contact,)).fetchall()
     return sum(fail(connection, row, reason) for (row,) in rows + again)
 
@@ -94,7 +97,7 @@ def retry(connection: sqlite3.Connection, message: int, now_us: int, rng: Random
 
 
 def _send_anew(connection: sqlite3.Connection, contact: int, message: int, now_us: int, rng: Random) -> None:
-    have = streams.counters(connection, contact)
+    have = counters(connection, contact)
     keep_place(connection, message)
     (uuid,) = connection.execute("SELECT uuid FROM messages WHERE id = ?", (message,)).fetchone()
     seq, stamp = have.out_seq + 1, next_id(have.out_id, now_us // 1000, rng)
@@ -104,7 +107,7 @@ def _send_anew(connection: sqlite3.Connection, contact: int, message: int, now_u
         (have.stream, seq, have.in_seq, spot.ord, spot.depth, stamp, message),
     )
     connection.execute("INSERT INTO outbox (contact, seq, message) VALUES (?, ?, ?)", (contact, seq, message))
-    streams.set_counters(connection, contact, out_seq=seq, out_id=stamp, out_ord=spot.ord)
+    set_counters(connection, contact, out_seq=seq, out_id=stamp, out_ord=spot.ord)
     _mark(connection, contact, message, None)
 
 
@@ -141,8 +144,9 @@ def merged(messages: list[MessageFrame], skips: list[Skip], room: int) -> list[N
 
 
 def any_due(connection: sqlite3.Connection, contact: int) -> bool:
-    """Whether a contact must still be told, or asked, of a number given up."""
-    return connection.execute("SELECT 1 FROM voids WHERE contact = ? LIMIT 1", (contact,)).fetchone() is not None
+    """Whether a contact must still be told, or asked, of a number given up; not one whose account was deleted."""
+    query = "SELECT 1 FROM voids v JOIN contacts c ON c.id = v.contact WHERE v.contact = ? AND NOT c.gone LIMIT 1"
+    return connection.execute(query, (contact,)).fetchone() is not None
 
 
 def waits(connection: sqlite3.Connection, contact: int, seq: int) -> bool:
@@ -179,15 +183,13 @@ def answered(connection: sqlite3.Connection, contact: int, answer: Skipped, now_
 
 def skip(connection: sqlite3.Connection, contact: int, frame: Skip) -> Skipped | Refuse:
     """A number of theirs comes empty. The answer to send once this is durable."""
-    have = streams.counters(connection, contact)
+    have = counters(connection, contact)
     if frame.seq > have.in_seq + 1:
         return streams.gap(frame.seq, have.in_seq + 1)
     if frame.seq <= have.in_seq:
         return Skipped(frame.seq, had=_had(connection, contact, have.stream, frame))
     connection.execute("INSERT INTO skipped (contact, seq) VALUES (?, ?)", (contact, frame.seq))
-    streams.set_counters(
-        connection, contact, in_seq=frame.seq, in_ord=max(have.in_ord, frame.ord), in_holes=have.in_holes + 1
-    )
+    set_counters(connection, contact, in_seq=frame.seq, in_ord=max(have.in_ord, frame.ord), in_holes=have.in_holes + 1)
     return Skipped(frame.seq, had=False)
 
 

@@ -277,6 +277,12 @@ class Inbox(msgspec.Struct):
     messages: list[Message]
 
 
+class Deleted(msgspec.Struct):
+    """200 of ``DELETE /api/v1/conversations/{user}``: how many messages were removed."""
+
+    deleted: int
+
+
 class Settings(msgspec.Struct):
     """``GET /api/v1/settings``: choices of the account on this node.
 
@@ -326,6 +332,15 @@ class StateEvent(msgspec.Struct, tag="state", tag_field="type"):
     message: Message
 
 
+class DeletedEvent(msgspec.Struct, tag="deleted", tag_field="type"):
+    """This node's user deleted a message of the conversation with somebody here; ``id`` null: all of them."""
+
+    cursor: int
+    user: str
+    user_id: str
+    id: str | None
+
+
 class PresenceEvent(msgspec.Struct, tag="presence", tag_field="type"):
     """Somebody this node talks to came or went; sent for everybody once when a stream opens."""
 
@@ -363,4 +378,4 @@ class ResetEvent(msgspec.Struct, tag="reset", tag_field="type"):
     cursor: int
 
 
-Event = MessageEvent | StateEvent | PresenceEvent | ContactEvent | AccountEvent | ResetEvent
+Event = MessageEvent | StateEvent | DeletedEvent | PresenceEvent | ContactEvent | AccountEvent | ResetEvent

@@ -130,6 +130,8 @@ class FakeNode:
                 web.get(prefix + "/conversations/{user}/messages", self._page),
                 web.get(prefix + "/inbox", self._inbox),
                 web.get(prefix + "/search", self._search),
+                web.delete(prefix + "/messages/{message}", self._delete_message),
+                web.delete(prefix + "/conversations/{user}", self._delete_conversation),
                 web.get(prefix + "/settings", self._settings),
                 web.put(prefix + "/settings", self._change_settings),
                 web.post(prefix + "/messages", self._send),
@@ -241,6 +243,15 @@ class FakeNode:
         if self.answers_on_send != "pending":
             await self._advance(message.id, self.answers_on_send)
         return _answer(message, 201)
+
+    async def _delete_message(self, request: web.Request) -> web.Response:
+        self.messages.remove(self._message(request.match_info["message"]))
+        return _answer(api.Ok("deleted"))
+
+    async def _delete_conversation(self, request: web.Request) -> web.Response:
+        gone = self._with(self._known(request.match_info["user"]))
+        self.messages = [message for message in self.messages if message not in gone]
+        return _answer(api.Deleted(len(gone)))
 
     async def _settings(self, _: web.Request) -> web.Response:
         return _answer(self.settings)

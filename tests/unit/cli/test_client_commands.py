@@ -32,6 +32,7 @@ CLIENT_COMMANDS = [
     "read",
     "search",
     "settings",
+    "delete",
     "cancel",
     "retry",
     "chat",
@@ -261,6 +262,20 @@ def test_searching_shows_whose_conversation_each_message_is_of(cli: "Cli", node:
     assert "no train" not in cli("search", "train", "--with", "bob").out
     assert cli("search", "no", "such words & more").out == "Nothing found.\n"
     assert cli("search", "x", "--with", "nobody").code == 4
+
+
+def test_a_message_or_a_conversation_is_deleted(cli: "Cli", node: "FakeNode") -> None:
+    first, second = node.wrote("bob", "one"), node.wrote("bob", "two")
+    kept = node.wrote("carol", "three")
+
+    assert cli("delete", first.id).out == "The message is deleted here.\n"
+    assert node.messages == [second, kept]
+    assert cli("delete", "--conversation", "bob").out == "1 message with bob deleted here.\n"
+    assert node.messages == [kept]
+    assert cli("delete", first.id).code == 4
+    for wrong in (("delete",), ("delete", kept.id, "--conversation", "carol")):
+        assert cli(*wrong).code == 2
+    assert node.messages == [kept]
 
 
 def test_choices_are_shown_and_changed_one_by_one(cli: "Cli", node: "FakeNode") -> None:

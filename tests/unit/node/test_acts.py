@@ -7,7 +7,7 @@ import pytest
 from town import Mallory, Person, Town, until
 
 from telegraph.errors import UnknownMessage, WrongState
-from telegraph.node import acts, history, streams, voids
+from telegraph.node import acts, history, oneself, streams, voids
 from telegraph.node.model import as_api_message
 
 RNG = Random(1)
@@ -93,3 +93,33 @@ async def test_a_failed_message_says_why_in_the_api(alice: Person, bob: Person) 
     shown = as_api_message(alice.shown(bob)[0])
 
     assert (shown.state, shown.reason, shown.status) == ("failed", "expired", "ok")
+
+
+async def test_a_message_to_oneself_is_kept_and_read_and_goes_nowhere(alice: Person) -> None:
+    contact = await alice.contacts.oneself("alice-id", "alice")
+    assert await alice.contacts.oneself("alice-id", "alice") == contact
+
+    for number, text in enumerate(("buy milk", "and bread")):
+        draft = streams.Draft(contact.id, text, alice.clock - number)  # the clock goes back
+        await alice.db.write(lambda db, draft=draft: oneself.keep(db, draft, RNG))  # type: ignore[misc]
+
+    shown = alice.shown(alice)
+    assert [(message.text, message.state, message.sender, message.recipient) for message in shown] == [
+        ("buy milk", "read", "alice", "alice"),
+        ("and bread", "read", "alice", "alice"),
+    ]
+    assert history.unread_count(alice.db.reader) == history.pending_count(alice.db.reader) == 0
+    assert streams.waiting(alice.db.reader) == []
+    assert alice.peers.untold(10) == []
+    with pytest.raises(WrongState):
+        await acts.cancel(alice.db, shown[0].id)
+
+
+async def test_nobody_is_asked_about_what_was_given_up_for_a_deleted_account(alice: Person, bob: Person) -> None:
+    await alice.send(bob, "one")
+    assert voids.any_due(alice.db.reader, 1) is False
+
+    assert await alice.db.write(lambda db: voids.fail_all(db, 1, "account_deleted")) == 1
+
+    assert alice.shown(bob)[0].reason == "account_deleted"
+    assert not voids.any_due(alice.db.reader, 1)

@@ -211,3 +211,25 @@ async def test_receipts_that_wait_when_they_are_switched_off_are_not_sent(town: 
     assert streams.waiting(bob.db.reader) == []
     assert receipts.wanted(alice.db.reader)
     assert not receipts.wanted(bob.db.reader)
+
+
+async def test_the_question_about_a_number_given_up_is_not_forgotten_over_new_messages(
+    town: Town, bob_and_mallory: tuple[Person, Person]
+) -> None:
+    bob, mallory = bob_and_mallory
+    contact = await bob.know(mallory)
+    await mallory.know(bob)
+    talk = await Mallory.dial(town, bob)
+    await talk.hear()
+    await bob.send(mallory, "on its way")
+    assert isinstance((await talk.hear())[-1], MessageFrame)  # and mallory does not acknowledge it
+
+    await bob.db.write(lambda db: voids.cancel(db, 1))
+    draft = streams.Draft(contact.id, "new", bob.clock)
+    (stored,) = await bob.db.write(lambda db: streams.append_all(db, [draft], Random(3)))
+    bob.peers.wake(contact.id)
+    bob.peers.offer(contact.id, streams.as_frame(draft, stored, bob.user_id, mallory.user_id))
+
+    heard: list[object] = []
+    while not any(isinstance(frame, Skip) for frame in heard):
+        heard += await talk.hear()

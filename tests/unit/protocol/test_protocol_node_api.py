@@ -11,6 +11,7 @@ from telegraph.protocol.node_api import (
     BrowserRequest,
     ContactEvent,
     Conversation,
+    DeletedEvent,
     Event,
     KeyDecision,
     Message,
@@ -44,6 +45,7 @@ EVENTS: list[Event] = [
     AccountEvent(4, "online", "alice"),
     ResetEvent(5),
     ContactEvent(6, Trust("bob", "018f", verified=True, key_changed=True, blocked=False, waits="key_changed")),
+    DeletedEvent(7, "bob", "bob-id", None),
 ]
 
 
@@ -81,7 +83,7 @@ def test_an_event_survives_the_wire_as_its_own_kind(event: Event) -> None:
 
 def test_every_kind_of_event_is_shown_above_and_carries_a_cursor() -> None:
     assert {type(event) for event in EVENTS} == set(get_args(Event))
-    assert [event.cursor for event in EVENTS] == [1, 2, 3, 4, 5, 6]
+    assert [event.cursor for event in EVENTS] == [1, 2, 3, 4, 5, 6, 7]
 
 
 @pytest.mark.parametrize("state", get_args(MessageState))

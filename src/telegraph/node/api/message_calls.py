@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from litestar import get, post
+from litestar import delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
@@ -45,4 +45,17 @@ async def search(node: NamedDependency[Node], wanted: Words, user: Somebody = No
     return api.Found([as_api_message(message) for message in await node.search(wanted, user)])
 
 
-CALLS = (cancel, retry, search)
+@delete("/messages/{message:str}", status_code=200, responses=answers(UnknownMessage, *_MEMBER))
+async def delete_message(node: NamedDependency[Node], message: FromPath[str]) -> api.Ok:
+    """Deletes a message here; the other keeps theirs. One that waits is given up."""
+    await node.delete_message(message)
+    return api.Ok("The message is deleted here.")
+
+
+@delete("/conversations/{user:str}", status_code=200, responses=answers(UnknownUser, ManagerAway, BadInput, *_MEMBER))
+async def delete_conversation(node: NamedDependency[Node], user: FromPath[str]) -> api.Deleted:
+    """Deletes all messages with somebody here; what waits is given up."""
+    return api.Deleted(await node.delete_conversation(user))
+
+
+CALLS = (cancel, retry, search, delete_message, delete_conversation)

@@ -36,6 +36,7 @@ DESCRIPTION: Final = Description(
         node_api.MessagesPage,
         node_api.Inbox,
         node_api.Found,
+        node_api.Deleted,
         node_api.Settings,
         node_api.SettingsChange,
         node_api.SendRequest,

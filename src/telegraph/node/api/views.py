@@ -9,6 +9,7 @@ from telegraph.node.model import (
     ContactChanged,
     ContactKeyChanged,
     Event,
+    MessageDeleted,
     MessageReceived,
     MessageSent,
     PresenceChanged,
@@ -116,13 +117,15 @@ def presence(node: Node, contact: Contact) -> node_api.PresenceEvent:
     )
 
 
-def event(cursor: int, happened: Event) -> node_api.Event:
+def event(cursor: int, happened: Event) -> node_api.Event:  # noqa: PLR0911 - one a kind
     """An event as the stream shows it."""
     match happened:
         case MessageReceived(message) | MessageSent(message) | ContactKeyChanged(message):
             return node_api.MessageEvent(cursor, as_api_message(message))
         case StateChanged(message):
             return node_api.StateEvent(cursor, as_api_message(message))
+        case MessageDeleted(user, user_id, message_id):
+            return node_api.DeletedEvent(cursor, user, user_id, message_id)
         case PresenceChanged(user, online, user_id, last_seen):
             return node_api.PresenceEvent(cursor, user, user_id, "online" if online else "offline", last_seen)
         case ContactChanged(contact):

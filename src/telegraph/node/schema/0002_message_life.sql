@@ -85,3 +85,15 @@ CREATE VIRTUAL TABLE found USING fts5 (
 CREATE TABLE search_position (upto INTEGER NOT NULL) STRICT;
 
 INSERT INTO search_position VALUES (0);
+
+-- Ids of deleted messages that came without a number: sent again, they are not stored again.
+CREATE TABLE forgotten (uuid BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+
+-- `gone`: their account was deleted, as a manager said; nobody is asked about voids any more.
+ALTER TABLE contacts ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;
+
+-- The highest row of `messages` that a deleted message had. Rows are not given out again: what is written of an old one
+-- (events, search index) must not speak of a new one.
+CREATE TABLE last_row (id INTEGER NOT NULL) STRICT;
+
+INSERT INTO last_row VALUES (0);

@@ -115,9 +115,13 @@ def latest(connection: sqlite3.Connection, contact: int, me: str) -> Message | N
 
 
 def conversations(connection: sqlite3.Connection) -> list[int]:
-    """Ids of the contacts with at least one message, the latest conversation first."""
+    """Ids of the contacts with at least one message, the latest conversation first.
+
+    A conversation is as late as its last message was stored here: the senders' clocks and ids have no say.
+    """
+    last = "SELECT id FROM messages m WHERE m.contact = c.id ORDER BY m.ord DESC, m.depth DESC, m.uuid DESC LIMIT 1"
     rows = connection.execute(
-        "SELECT c.id FROM contacts c WHERE EXISTS (SELECT 1 FROM messages WHERE contact = c.id)"
-        " ORDER BY (SELECT max(id) FROM messages WHERE contact = c.id) DESC"
+        f"SELECT id FROM (SELECT c.id AS id, ({last}) AS last FROM contacts c)"
+        " WHERE last IS NOT NULL ORDER BY last DESC"
     )
     return [int(row[0]) for row in rows]

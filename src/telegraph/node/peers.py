@@ -6,8 +6,8 @@ from random import Random
 
 import structlog
 
-from telegraph.errors import ForgedFrame, KeyChanged, ManagerAway, RevokedKey, TelegraphError, WrongRole
-from telegraph.node import rounds, streams
+from telegraph.errors import AccountDeleted, ForgedFrame, KeyChanged, ManagerAway, RevokedKey, TelegraphError, WrongRole
+from telegraph.node import rounds, streams, voids
 from telegraph.node.backoff import Backoff
 from telegraph.node.broker import Broker
 from telegraph.node.calls import CallHandler
@@ -164,6 +164,11 @@ class Peers:
             if user.user_id != contact.user_id:  # the name is somebody else's now; messages go by id, never by name
                 return contact
             return await self.learn(user)
+        except AccountDeleted:  # of this name; whether it was theirs, a manager has said by their id
+            if await self.database.write(lambda connection: voids.fail_if_gone(connection, contact.id)):
+                self.given_up(contact.id)
+                self.happened(contact.id)
+            return self.contact(contact.id)
         except TelegraphError:
             return self.contact(contact.id)
 

@@ -50,6 +50,12 @@ def fail_all(connection: sqlite3.Connection, contact: int, reason: FailureReason
     return sum(fail(connection, row, reason) for (row,) in rows + again)
 
 
+def fail_if_gone(connection: sqlite3.Connection, contact: int) -> int:
+    """What was written since to somebody whose account was deleted fails as well: how many messages did."""
+    (gone,) = connection.execute("SELECT gone FROM contacts WHERE id = ?", (contact,)).fetchone()
+    return fail_all(connection, contact, "account_deleted") if gone else 0
+
+
 def _settle(connection: sqlite3.Connection, message: int, happening: Happening) -> bool:
     before = history.state(connection, message)
     then = after(before, happening)

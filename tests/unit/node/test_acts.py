@@ -6,9 +6,10 @@ from uuid import UUID
 import pytest
 from town import Mallory, Person, Town, until
 
-from telegraph.errors import UnknownMessage, WrongState
+from telegraph.errors import AccountDeleted, UnknownMessage, WrongState
 from telegraph.node import acts, history, oneself, streams, voids
 from telegraph.node.model import as_api_message
+from telegraph.protocol.manager_api import User
 
 RNG = Random(1)
 
@@ -123,3 +124,21 @@ async def test_nobody_is_asked_about_what_was_given_up_for_a_deleted_account(ali
 
     assert alice.shown(bob)[0].reason == "account_deleted"
     assert not voids.any_due(alice.db.reader, 1)
+
+
+async def test_what_is_written_to_a_deleted_account_later_fails_once_the_directory_is_asked(
+    town: Town, alice: Person, bob: Person
+) -> None:
+    async def find(username: str) -> User:
+        raise AccountDeleted(username=username)
+
+    alice.peers._find_user = find
+    await alice.send(bob, "while nobody has said whose account it was")
+    await alice.peers.look_up(alice.contacts[1])
+    assert alice.states(bob) == ["pending"]
+
+    await alice.db.write(lambda db: voids.fail_all(db, 1, "account_deleted"))
+    await alice.send(bob, "afterwards")
+
+    await until(lambda: alice.states(bob) == ["failed", "failed"])
+    assert town.people["bob"].texts(alice) == []

@@ -415,3 +415,20 @@ def test_rows_that_show_nothing_any_more_do_not_end_the_stream(db: sqlite3.Conne
     assert isinstance(event, MessageSent)
     assert event.message.id == history.message(db, row, ME).id
     assert cursor == event_log.head(db)
+
+
+def test_the_conversation_that_got_the_last_message_comes_first_and_none_is_counted_through(
+    db: sqlite3.Connection,
+) -> None:
+    db.execute("INSERT INTO contacts (user_id, username, name_key) VALUES ('carol-id', 'Carol', 'carol')")
+    db.execute("INSERT INTO contacts (user_id, username, name_key) VALUES ('dave-id', 'Dave', 'dave')")
+    write(db, "to bob")
+    streams.append(db, 2, "to carol, by a clock that is far behind", 1, Random(2))
+    assert history.conversations(db) == [2, BOB]
+
+    write(db, *("to bob again" for _ in range(2000)))
+    hundreds: list[None] = []
+    db.set_progress_handler(lambda: hundreds.append(None), 100)  # after each 100 steps of SQLite's machine
+    assert history.conversations(db) == [BOB, 2]
+    db.set_progress_handler(None, 0)
+    assert len(hundreds) < 10

@@ -15,6 +15,9 @@ def test_a_copy_comes_back_with_all_that_was_in_it(org: RealTelegraph, tmp_path:
     copy = tmp_path / "copy.tar"
     org.ask("alice", "backup", str(copy))
     assert org.say("alice", "backup", str(copy)).code == 5, "what is there is not written over"
+    for text in ("after the copy", "the same"):
+        org.ask("alice", "send", "bob", text)
+    org.eventually(lambda: org.states("alice", "bob") == ["delivered"] * 4)
     org.nodes["alice"].kill()
     assert list((org.root / "alice").glob("backup-*")) == []
 
@@ -24,9 +27,11 @@ def test_a_copy_comes_back_with_all_that_was_in_it(org: RealTelegraph, tmp_path:
     org.ask("again", "login", "alice")
 
     assert [message["text"] for message in org.ask("again", "history", "bob")] == ["one", "two"]
-    org.ask("again", "send", "bob", "three")
-    org.eventually(lambda: org.states("again", "bob") == ["delivered"] * 3)
-    assert [message["text"] for message in org.ask("bob", "history", "alice")] == ["one", "two", "three"]
+    for text in ("three", "four", "five"):
+        org.ask("again", "send", "bob", text)
+    org.eventually(lambda: org.states("again", "bob") == ["delivered"] * 5)
+    there = [message["text"] for message in org.ask("bob", "history", "alice") if message["text"]]  # less the notice
+    assert there == ["one", "two", "after the copy", "the same", "three", "four", "five"]
 
 
 def test_a_copy_does_not_go_over_what_is_there(org: RealTelegraph, tmp_path: Path) -> None:

@@ -68,6 +68,15 @@ async def device_key(database: Database) -> DeviceKey:
     return key
 
 
+async def become_another_device(database: Database) -> None:
+    """The store was restored: the numbers that its device gave out later are taken, so that device is given up.
+
+    Until the next log-in it can be read. May be repeated.
+    """
+    await database.set(token=None, certificate=None, ended=b"logged_out", ended_at=None)
+    await replace_device_key(database)
+
+
 async def replace_device_key(database: Database) -> DeviceKey:
     """Another device key instead of one that was given up; with everybody the numbers begin anew."""
     key = DeviceKey.create()

@@ -115,7 +115,7 @@ def _unpack(source: Path, directory: Path) -> None:
         if _digest(unfinished) != manifest.sha256:
             raise BackupUnreadable(path=source, detail="it is damaged")
         unfinished.replace(directory / FILE)
-        vaults.save(directory, vault)  # last: without it there is no store
+        vaults.save(directory, msgspec.structs.replace(vault, restored=True))  # last: without it there is no store
     except (OSError, EOFError, tarfile.TarError, ValueError, LookupError) as problem:
         raise BackupUnreadable(path=source, detail=getattr(problem, "strerror", None) or "it is none") from problem
     finally:

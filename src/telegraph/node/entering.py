@@ -16,7 +16,7 @@ from telegraph.errors import (
     TelegraphError,
     Unavailable,
 )
-from telegraph.node.account import Account
+from telegraph.node.account import Account, become_another_device
 from telegraph.node.backoff import Backoff
 from telegraph.node.model import AccountChanged
 from telegraph.node.running import Running
@@ -107,7 +107,11 @@ class Entering(Running):
             undo.push_async_callback(self._store.discard)
             self._new_code = await self._store.make(password)
             undo.callback(self.take_recovery_code)
+        undo.push_async_callback(self._store.lock)
         undo.push_async_callback(self._lock)
+        if self._store.restored:
+            await become_another_device(self.database)
+            await self._store.settle_restored()
         kept = secrets_of(self.settings, self._store.node_id)
         if kept is not None:
             await self._store.allow_unattended(kept)

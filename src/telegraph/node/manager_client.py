@@ -7,7 +7,7 @@ from typing import TypeVar
 import aiohttp
 import msgspec
 
-from telegraph.errors import FateUnknown, ManagerAway, TelegraphError
+from telegraph.errors import BadInput, FateUnknown, ManagerAway, TelegraphError
 from telegraph.protocol.identity import MANAGER_ALIAS
 from telegraph.protocol.manager_api import ErrorAnswer
 from telegraph.protocol.manager_events import MAX_EVENT_BYTES
@@ -59,7 +59,7 @@ class ManagerClient:
             headers["Authorization"] = f"Bearer {token}"
         data = None
         if body is not None:
-            data, headers["Content-Type"] = msgspec.json.encode(body), "application/json"
+            data, headers["Content-Type"] = _encode(body), "application/json"
         try:
             async with self._session.request(
                 method,
@@ -145,6 +145,13 @@ async def read_answer(response: aiohttp.ClientResponse, limit: int) -> bytes:
         if len(body) > limit:
             raise ManagerAway
     return bytes(body)
+
+
+def _encode(body: object) -> bytes:
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError:  # it would carry the whole text along, which may be a password
+        raise BadInput(detail="a word of it is not Unicode") from None
 
 
 def _decode(response: aiohttp.ClientResponse, content: bytes, answer: type[T]) -> T:

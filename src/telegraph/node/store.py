@@ -57,6 +57,15 @@ class Store:
         return "locked" if self._vault is not None and self._vault.established else "none"
 
     @property
+    def restored(self) -> bool:
+        """Whether it comes from a backup, and was not yet made another device's by :meth:`settle_restored`."""
+        return self._vault is not None and self._vault.restored
+
+    async def settle_restored(self) -> None:
+        """It is another device's from here on."""
+        await self._change(lambda vault, _: msgspec.structs.replace(vault, restored=False))
+
+    @property
     def database(self) -> Database:
         """The open database.
 

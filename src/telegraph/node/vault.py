@@ -64,11 +64,13 @@ class Vault(msgspec.Struct, frozen=True):
     """All wraps of one database key. ``node_id`` is a random public name of the data directory.
 
     ``established``: an account was stored in the database; before that nothing is lost if it is made anew.
+    ``restored``: it comes from a backup, and what its device did after that day is not known here.
     """
 
     node_id: str
     wraps: tuple[Wrap, ...]
     established: bool = False
+    restored: bool = False
     version: int = _VERSION
 
 

@@ -16,7 +16,7 @@ from telegraph.errors import (
     WrongCredentials,
     WrongPassword,
 )
-from telegraph.node import membership, running
+from telegraph.node import backup, membership, running
 from telegraph.node.account import Account
 from telegraph.node.app import Node
 from telegraph.node.database import FILE
@@ -158,6 +158,16 @@ async def test_a_key_file_that_cannot_be_made_is_said_before_there_is_an_account
         assert alice.account_state == "none"
 
 
+@pytest.mark.usefixtures("managers")
+async def test_a_key_file_that_cannot_be_made_leaves_a_locked_store_locked(tmp_path: Path) -> None:
+    async with node(tmp_path / "alice") as alice:
+        await alice.register("alice", PASSWORD)
+    async with node(tmp_path / "alice", key_file=tmp_path / "nowhere" / "a.key") as alice:
+        with pytest.raises(KeyFileUnreadable):
+            await alice.login("alice", PASSWORD)
+        assert alice.account_state == "locked"
+
+
 @pytest.mark.parametrize("refusal", [WrongCredentials(), RateLimited(retry_after=9)])
 async def test_a_password_that_the_managers_refused_opens_nothing(
     alice: Alices, managers: Managers, refusal: TelegraphError
@@ -185,6 +195,26 @@ async def test_a_refusal_takes_back_no_password_that_was_let_in_before(alice: Al
     await alice.logout()
 
     await alice.login("alice", OTHER)
+
+
+async def test_a_restored_node_is_another_device_so_that_no_number_is_used_twice(
+    alice: Alices, managers: Managers, tmp_path: Path
+) -> None:
+    await alice.register("alice", PASSWORD)
+    await alice.back_up(tmp_path / "copy.tar")
+    backup.restore(tmp_path / "copy.tar", tmp_path / "again")
+    before = alice.database.setting("device_key")
+
+    managers.instead["/login"] = ManagerAway()
+    async with node(tmp_path / "again") as restored:
+        await restored.login("alice", PASSWORD)
+        key, account = restored.database.setting("device_key"), restored.account
+        assert key not in (None, before)
+        assert account is not None
+        assert (account.token, account.certificate) == (None, None)
+        await restored.logout()
+        await restored.login("alice", PASSWORD)
+        assert restored.database.setting("device_key") == key, "once is enough"
 
 
 async def test_closing_waits_for_a_log_in_under_way_and_lets_no_other_in(alice: Alices) -> None:

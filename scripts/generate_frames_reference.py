@@ -16,6 +16,7 @@ from msgspec import inspect as types
 from telegraph.node.keys import DeviceKey
 from telegraph.protocol import frames
 from telegraph.protocol.frames import (
+    Anew,
     ErrorFrame,
     Frame,
     Hello,
@@ -80,6 +81,7 @@ EXAMPLES: dict[type[Frame], Frame] = {
     Refuse: Refuse(seq=14, error="sequence_gap", message="messages are missing", expected=13),
     Read: Read(12),
     ReadStored: ReadStored(12),
+    Anew: Anew(epoch=1),
     Moved: Moved(EXAMPLE_ADDRESS),
     WhereIs: WhereIs(ALICE),
     Whereabouts: Whereabouts(ALICE, EXAMPLE_ADDRESS),
@@ -139,20 +141,28 @@ def _default(field: types.Field) -> str:
 def _type(kind: types.Type) -> str:
     match kind:
         case types.IntType():
-            said = "integer" if kind.le is None else f"integer, {kind.ge} to {kind.le:,}"
+            said = _integer(kind)
         case types.StrType():
             said = f"string, up to {kind.max_length:,} characters"
         case types.BytesType():
-            said = f"{kind.min_length} bytes"
+            fixed = kind.min_length is not None
+            said = f"{kind.min_length} bytes" if fixed else f"up to {kind.max_length} bytes"
         case types.ListType():
             said = f"array of {kind.min_length} to {kind.max_length}: {_type(kind.item_type)}"
         case types.UnionType():
             said = " or ".join(_type(one) for one in kind.types)
         case types.NoneType():
             said = "null"
-        case _:  # the only struct in a frame
+        case types.StructType(cls=frames.Spot):
+            said = "array of `ord` (16 bytes) and `depth` (integer, 0 to 9,007,199,254,740,992)"
+        case _:  # the only other struct in a frame
             said = "[signed address](#a-signed-address)"
     return said
+
+
+def _integer(kind: types.IntType) -> str:
+    last = kind.le if kind.lt is None else kind.lt - 1
+    return "integer" if last is None else f"integer, {kind.ge} to {last:,}"
 
 
 def _prose(kind: type[msgspec.Struct]) -> str:

@@ -152,6 +152,8 @@ def message_lines(
     name = padded(visible("you" if message.mine else message.sender), columns)
     if message.kind == "key_changed":
         return [f"{clock(message.timestamp, zone)}  — {key_notice(message)} —"]
+    if message.kind == "restored":
+        return [f"{clock(message.timestamp, zone)}  — {RESTORED_NOTICE} —"]
     head = f"{clock(message.timestamp, zone)}  {name}  "
     first, *others = visible_lines(shown_text(message))
     lines = [head + first, *(" " * width(head) + line for line in others)]
@@ -179,6 +181,9 @@ def key_notice(message: Message) -> str:
     """What an entry of kind ``key_changed`` says."""
     name = visible(message.sender)
     return f"{name}'s device key changed; compare: telegraph safety-number {name}"
+
+
+RESTORED_NOTICE = "one of your two machines was restored from an older copy; what was sent from it since may be missing"
 
 
 def name_columns(messages: Iterable[Message]) -> int:

@@ -22,6 +22,8 @@ class Counters(msgspec.Struct):
     in_holes: int
     read_told: int
     read_ord: bytes
+    epoch: int
+    in_id: bytes
 
 
 _COUNTERS: Final = ", ".join(Counters.__struct_fields__)

@@ -10,6 +10,7 @@ from typing import Any
 from telegraph.node.history import SELECT_MESSAGE, SELECT_MESSAGE_WITH_ROW, as_message
 from telegraph.node.model import (
     KEY_CHANGED,
+    RESTORED,
     ContactKeyChanged,
     Event,
     Message,
@@ -140,4 +141,6 @@ def _deleted(connection: sqlite3.Connection, contact: int, uuid: bytes | None) -
 def _arrived(message: Message) -> Event:
     if message.kind == KEY_CHANGED:
         return ContactKeyChanged(message)
+    if message.kind == RESTORED:  # nobody wrote it, so a bot must not answer it
+        return StateChanged(message)
     return MessageSent(message) if message.mine else MessageReceived(message)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+from telegraph.node.divergence import Claim
 from telegraph.node.link_rules import Standing, newer_stays
 from telegraph.peer.port import Link, LinkClosed
 from telegraph.protocol.frames import MAX_FRAMES, Frame, Stored, encode_frames
@@ -18,7 +19,8 @@ class OpenLink:
     ``sent`` is the highest message number handed to it, ``acknowledged`` the highest that the other end has on disk,
     ``marked`` the highest of which this end's disk says so; ``marking``: that is about to be written. ``receipt`` is
     the highest read receipt. ``asked`` are the numbers given up that it was told and has not answered. ``closed`` is
-    set when it is gone. ``told`` is the counter of the own address that its greeting carried, 0 for none.
+    set when it is gone. ``told`` is the counter of the own address that its greeting carried, 0 for none. ``stream`` is
+    the one whose numbers go over it, ``epoch`` what this end called it, ``claim`` what the other end had of it.
     """
 
     def __init__(self, link: Link, contact: int, since: float, received_there: int) -> None:
@@ -33,6 +35,9 @@ class OpenLink:
         self.asked: set[int] = set()
         self.refused = False
         self.told = 0
+        self.stream = 0
+        self.epoch = 0
+        self.claim = Claim(0, received_there, None)
         self.closed = asyncio.Event()
         self._answers: list[Frame] = []
         self._answering = asyncio.Event()

@@ -159,6 +159,12 @@ class ManagerLink:
         """Try to connect now instead of waiting."""
         self._nudge.set()
 
+    @property
+    def local_host(self) -> str | None:
+        """The IP address from which the open event stream goes out; None without one."""
+        name = self._stream.get_extra_info("sockname") if self._stream is not None else None
+        return str(name[0]) if name else None
+
     def reopen(self) -> None:
         """The way to the managers may be another one by now: the stream is opened anew, at once."""
         self._nudge.set()

@@ -22,8 +22,10 @@ from telegraph.errors import (
 )
 from telegraph.node import account as accounts
 from telegraph.node.account import Account
+from telegraph.node.changes import Seen, Steps, steps
 from telegraph.node.database import Database
 from telegraph.node.keys import DeviceKey
+from telegraph.node.local_address import is_ours
 from telegraph.node.manager_link import ManagerLink
 from telegraph.node.own_address import OwnAddress
 from telegraph.node.renewal import renewal_due
@@ -53,6 +55,7 @@ log = structlog.get_logger(__name__)
 _ADDRESS_CHECK = 5.0
 """Seconds between looks at this machine's own address."""
 
+_LOOK_WITHIN = 2.0
 _CERTIFICATE_CHECK = 60.0
 """Seconds between looks at the certificate's age."""
 
@@ -426,6 +429,21 @@ class Membership:
             await self._own.refresh()
             if self._link.connected and self._own.signed != self._announced:
                 await self._announce()
+
+    async def network_changed(self, slept: float) -> Steps:
+        """Looks where this node is now, and comes back to the managers at once; gives what else is to be done."""
+        moved = False
+        if self._own is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_WITHIN):  # DNS may hang; the next look tries again
+                    moved = await self._own.refresh()
+        host = self._link.local_host
+        todo = steps(Seen(slept, moved=moved, stream_lost=host is not None and not is_ours(host)))
+        if todo.reopen_stream:
+            self._link.reopen()
+        else:
+            self._link.hurry()
+        return todo
 
     # --- the certificate ---
 

@@ -11,7 +11,8 @@ from telegraph.protocol.addresses import Address
 from telegraph.protocol.node_api import AccountState, FailureReason, MessageState, WaitReason
 
 KEY_CHANGED = "key_changed"
-LOCAL_KINDS = frozenset({KEY_CHANGED})
+RESTORED = "restored"
+LOCAL_KINDS = frozenset({KEY_CHANGED, RESTORED})
 """Kinds of entries in a conversation that a node writes itself; one that arrives over a link is forged."""
 
 KNOWN_KINDS = frozenset({"text", *LOCAL_KINDS})

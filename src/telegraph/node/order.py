@@ -33,6 +33,14 @@ def place(
     return Place(max(stamp or message_id, own_before, others_seen), seq + seen, message_id)
 
 
+def given_spot(message_id: bytes, ord_: bytes, depth: int, *, stamp: bytes | None = None) -> Place | None:
+    """Where a message of an earlier epoch belongs, as its sender says; None if no message with this id can be there.
+
+    It gives the sender no more power than the choice of ids does: a place in the past of what was read is marked late.
+    """
+    return Place(ord_, depth, message_id) if ord_ >= (stamp or message_id) else None
+
+
 Verdict = Literal["store", "repeat", "gap", "forged"]
 
 

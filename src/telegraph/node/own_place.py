@@ -44,7 +44,8 @@ class OwnPlace:
             return Address(self._advertise.host, self._advertise.port or port)
         if self._host not in _EVERYWHERE:
             return Address(self._host, port)
-        return Address(best_address(self._seen()) or self._last or "127.0.0.1", port)
+        self._last = best_address(self._seen()) or self._last  # without any way out it is where it was
+        return Address(self._last or "127.0.0.1", port)
 
     def _seen(self) -> Iterator[str | None]:
         urls = (urlsplit(url) for url in self._managers())

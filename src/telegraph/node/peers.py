@@ -10,6 +10,7 @@ from telegraph.errors import AccountDeleted, ForgedFrame, KeyChanged, ManagerAwa
 from telegraph.node import rounds, streams, voids
 from telegraph.node.backoff import Backoff
 from telegraph.node.broker import Broker
+from telegraph.node.bucket import Bucket
 from telegraph.node.calls import CallHandler
 from telegraph.node.contacts import ContactBook
 from telegraph.node.courier import Courier
@@ -17,6 +18,7 @@ from telegraph.node.database import Database
 from telegraph.node.deliveries import Deliveries
 from telegraph.node.history import conversations
 from telegraph.node.links import LinkTable, OpenLink
+from telegraph.node.local_address import is_ours
 from telegraph.node.model import Contact
 from telegraph.node.own_address import OwnAddress
 from telegraph.node.places import Places
@@ -32,6 +34,9 @@ log = structlog.get_logger(__name__)
 
 FIRST_RETRY = 0.5
 LAST_RETRY = 10.0
+ANEW = (4, 900.0)
+"""How often the numbers of a conversation may begin anew at once, and the seconds for each further time."""
+
 FIRST_ROUND = rounds.FIRST_ROUND
 
 FindUser = Callable[[str], Awaitable[User]]
@@ -74,6 +79,7 @@ class Peers:
         self._learn = learn
         self._revoked = revoked
         self._rng = rng
+        self._anew: dict[int, Bucket] = {}
         self._couriers: dict[int, Courier] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -127,6 +133,21 @@ class Peers:
         if not self._closed:
             self._courier(contact_id).offer(frame)
 
+    def known(self, holder: Holder) -> Contact | None:
+        """The contact with this user id, if there is one."""
+        return self._contacts.of_user(holder.id)
+
+    def may_begin_anew(self, contact_id: int) -> bool:
+        """Whether the numbers of a conversation may begin anew, which nobody needs often."""
+        now = asyncio.get_running_loop().time()
+        return self._anew.setdefault(contact_id, Bucket(*ANEW, now)).take(now)
+
+    async def begun_anew(self, contact_id: int) -> None:
+        """The numbers of a conversation have begun anew: a link that counts by the old ones is closed."""
+        self.deliveries.see_anew(contact_id)
+        await self.links.close_of(contact_id)
+        self.happened(contact_id)
+
     def wake(self, contact_id: int) -> None:
         """There may be something to carry to a contact."""
         if not self._closed:
@@ -136,6 +157,17 @@ class Peers:
         """A contact can probably be reached now."""
         if not self._closed:
             self._courier(contact_id).hurry()
+
+    def network_changed(self, *, close_links: bool) -> None:
+        """Links that are dead are given up before they are silent for long, and whoever has something to send tries."""
+        for link in self.links.all():
+            host = link.link.local_host
+            if close_links or (host is not None and not is_ours(host)):
+                link.closed.set()
+                self._spawn(link.close())
+        for courier in self._couriers.values():
+            courier.hurry()
+        self._rounds.hurry()
 
     def visit(self, contact_id: int) -> None:
         """Makes a link to a contact if there is none."""

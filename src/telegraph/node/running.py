@@ -27,11 +27,13 @@ from telegraph.node.manager_client import ManagerClient
 from telegraph.node.manager_link import ManagerLink
 from telegraph.node.membership import Membership
 from telegraph.node.model import AccountChanged, Contact, PresenceChanged
+from telegraph.node.network_watch import NetworkWatch
 from telegraph.node.own_address import last_address
 from telegraph.node.own_place import OwnPlace
 from telegraph.node.peer_port import PeerPort
 from telegraph.node.peers import Peers
 from telegraph.node.people import Decisions
+from telegraph.node.recovery import recover
 from telegraph.node.revocations import Revocations, forget_expired
 from telegraph.node.search import Search
 from telegraph.node.settings import NodeSettings, settings_of
@@ -179,8 +181,9 @@ class Running:
             self._broker.attach(self.database)
             opened.callback(self._broker.detach)
             opened.callback(self._deliveries.see_anew)
-            upkeep = asyncio.create_task(supervise("upkeep", self._keep_tidy))
-            opened.callback(upkeep.cancel)
+            watch = NetworkWatch(lambda slept: recover(slept, self._membership, self._peers))
+            for name, work in (("upkeep", self._keep_tidy), ("network", watch.run)):
+                opened.callback(asyncio.create_task(supervise(name, work)).cancel)
             if not orderly:
                 checking = asyncio.create_task(self._check())
                 opened.callback(checking.cancel)

@@ -12,10 +12,11 @@ import msgspec
 
 from telegraph.errors import ForgedFrame
 from telegraph.node import event_log, receipts
-from telegraph.node.counters import counters, set_counters
+from telegraph.node.counters import Counters, counters, set_counters
 from telegraph.node.ids import earliest_id, next_id
-from telegraph.node.order import Verdict, judge, place
-from telegraph.protocol.frames import MessageFrame, Refuse
+from telegraph.node.order import Place, Verdict, given_spot, judge, place
+from telegraph.node.renumbering import begin_anew, waiting_for
+from telegraph.protocol.frames import MessageFrame, Refuse, Spot
 from telegraph.storage.engine import sqlite3
 from telegraph.storage.rows import insert_rows
 
@@ -77,6 +78,7 @@ class Appended(msgspec.Struct, frozen=True):
     uuid: bytes
     seq: int
     seen: int
+    spot: Spot | None = None
 
 
 def as_frame(draft: Draft, stored: Appended, sender: str, recipient: str) -> MessageFrame:
@@ -91,7 +93,13 @@ def as_frame(draft: Draft, stored: Appended, sender: str, recipient: str) -> Mes
         text=draft.text,
         kind=draft.kind,
         reply_to=draft.reply_to,
+        spot=stored.spot,
     )
+
+
+def _spot(stream: int, seen: int, key: bytes, depth: int) -> Spot | None:
+    """The place of a message of ours as it goes on the wire, where its numbers do not tell it: they began anew."""
+    return Spot(key, depth) if stream > 1 and seen == 0 else None
 
 
 def append(
@@ -142,7 +150,10 @@ def _append_to(connection: sqlite3.Connection, contact: int, drafts: list[Draft]
     outbox = [(contact, row[4], number) for number, row in enumerate(rows, start=first)]
     insert_rows(connection, "outbox (contact, seq, message)", outbox)
     set_counters(connection, contact, out_seq=seq, out_id=uuid, out_ord=own_ord)
-    return [Appended(number, row[0], row[4], seen) for number, row in enumerate(rows, start=first)]
+    return [
+        Appended(number, row[0], row[4], seen, _spot(stream, seen, row[6], row[7]))
+        for number, row in enumerate(rows, start=first)
+    ]
 
 
 def pending(
@@ -153,13 +164,14 @@ def pending(
     At most ``limit``, and after the first only as many as fit into :data:`BYTES_AT_ONCE`.
     """
     rows = connection.execute(
-        "SELECT m.uuid, m.seq, m.seen, m.sent_at, m.text, m.kind, m.reply_to, m.stamp FROM outbox o"
+        "SELECT m.uuid, m.seq, m.seen, m.sent_at, m.text, m.kind, m.reply_to, m.stamp, m.stream, m.ord, m.depth"
+        " FROM outbox o"
         " JOIN messages m ON m.id = o.message WHERE o.contact = ? AND o.seq > ? ORDER BY o.seq LIMIT ?",
         (contact, after, limit),
     )
     frames: list[MessageFrame] = []
     size = 0
-    for uuid, seq, seen, sent_at, text, kind, reply_to, stamp in rows:
+    for uuid, seq, seen, sent_at, text, kind, reply_to, stamp, stream, key, depth in rows:
         size += wire_bytes(text)
         if frames and size > BYTES_AT_ONCE:
             break
@@ -174,6 +186,7 @@ def pending(
             kind=kind,
             reply_to=reply_to,
             stamp=stamp,
+            spot=_spot(stream, seen, key, depth),
         )
         frames.append(frame)
     return frames
@@ -220,6 +233,11 @@ def read_by_peer(connection: sqlite3.Connection, contact: int, upto: int | None)
     if upto > delivered:  # the receipt overtook the acknowledgement, and says as much
         connection.execute("DELETE FROM outbox WHERE contact = ? AND seq <= ?", (contact, upto))
     set_counters(connection, contact, out_read=upto)
+    connection.execute(  # those that were sent once more after the contact's store was put back (node/epochs.py)
+        "UPDATE messages SET settled = NULL WHERE contact = ? AND mine = 1 AND stream = ? AND seq BETWEEN ? AND ?"
+        " AND settled = 'delivered'",
+        (contact, have.stream, have.out_read + 1, upto),
+    )
     event_log.log_states(connection, contact, have.stream, have.out_read + 1, upto, mine=True)
     given_up = connection.execute(
         "SELECT count(*) FROM messages WHERE contact = ? AND mine = 1 AND stream = ? AND seq BETWEEN ? AND ?"
@@ -255,6 +273,7 @@ def _receive(connection: sqlite3.Connection, contact: int, frames: Sequence[Mess
     places = _Places(connection, contact, have.stream)
     rows: list[tuple[object, ...]] = []
     ids: set[bytes] = set()
+    before = have.in_seq
     refusal: Refuse | None = None
     for frame in frames:
         seq, seen = frame.seq, frame.seen
@@ -262,19 +281,34 @@ def _receive(connection: sqlite3.Connection, contact: int, frames: Sequence[Mess
         if verdict == "repeat":
             continue
         refusal = _objection(verdict, frame, have.in_seq + 1)
-        if refusal is None and check_ids and (frame.id in ids or _id_used(connection, frame.id)):
+        spot = None if refusal is not None else _place_of(frame, have, places)
+        if spot is None:
+            refusal = refusal or _refuse(frame, "forged_frame", "it cannot be there", have.in_seq + 1)
+            break
+        if check_ids and (frame.id in ids or _id_used(connection, frame.id)):
+            if frame.id not in ids and _came_before(connection, contact, frame, have):
+                continue
             refusal = _refuse(frame, "id_taken", "its id is another's", have.in_seq + 1)
-        if refusal is not None:
             break
         ids.add(frame.id)
-        spot = place(frame.id, seq, seen, have.in_ord, places.of(seen), stamp=frame.stamp)
-        have.in_seq, have.in_seen, have.in_ord = seq, seen, spot.ord
+        have.in_seq, have.in_seen, have.in_id, have.in_ord = seq, seen, frame.id, max(have.in_ord, spot.ord)
         numbered = (frame.id, contact, 0, have.stream, seq, seen, spot.ord, spot.depth)
         late = spot.ord < have.read_ord
         rows.append((*numbered, frame.kind, frame.text, frame.sent_at, frame.reply_to, late))
     if rows:
         _insert_messages(connection, contact, rows)
-        set_counters(connection, contact, in_seq=have.in_seq, in_seen=have.in_seen, in_ord=have.in_ord)
+    if have.in_seq > before:
+        set_counters(
+            connection,
+            contact,
+            in_seq=have.in_seq,
+            in_seen=have.in_seen,
+            in_id=have.in_id,
+            in_ord=have.in_ord,
+            in_read=have.in_read,
+            in_holes=have.in_holes,
+            read_told=have.read_told,
+        )
     return Taken(have.in_seq, len(rows), refusal)
 
 
@@ -290,6 +324,30 @@ class _Places:
         if seq != self._seq:
             self._seq, self._ord = seq, _ord_of_ours(self._connection, self._contact, self._stream, seq)
         return self._ord
+
+
+def _place_of(frame: MessageFrame, have: Counters, places: _Places) -> Place | None:
+    """Where an arriving message belongs; None if it cannot be where it says."""
+    if frame.spot is not None:
+        return given_spot(frame.id, frame.spot.ord, frame.spot.depth, stamp=frame.stamp)
+    return place(frame.id, frame.seq, frame.seen, have.in_ord, places.of(frame.seen), stamp=frame.stamp)
+
+
+def _came_before(connection: sqlite3.Connection, contact: int, frame: MessageFrame, have: Counters) -> bool:
+    """A message that came in an earlier epoch and comes again under a new number, which stays empty."""
+    known = connection.execute(
+        "SELECT text, settled FROM messages WHERE uuid = ? AND contact = ? AND mine = 0 AND stream < ?",
+        (frame.id, contact, have.stream),
+    ).fetchone()
+    if known is None or known[0] != frame.text:
+        return False
+    if known[1] == "read" and have.in_read == have.in_seq:
+        have.in_read = frame.seq
+        have.read_told = have.read_told if receipts.wanted(connection) else frame.seq
+    else:
+        have.in_holes += 1
+    have.in_seq, have.in_seen, have.in_id = frame.seq, frame.seen, frame.id
+    return True
 
 
 def _objection(verdict: Verdict, frame: MessageFrame, expected: int) -> Refuse | None:
@@ -421,6 +479,11 @@ def waiting(connection: sqlite3.Connection) -> list[int]:
 # --- a new device key: new streams ---
 
 
+def stream_of(connection: sqlite3.Connection, contact: int) -> int:
+    """The stream whose numbers are counted now."""
+    return int(connection.execute("SELECT stream FROM contacts WHERE id = ?", (contact,)).fetchone()[0])
+
+
 def is_of_device(connection: sqlite3.Connection, contact: int, key: bytes) -> bool:
     """Whether this is still the contact's device, whose streams are the current ones, and the user wants to hear it."""
     row = connection.execute("SELECT device_key FROM contacts WHERE id = ? AND NOT blocked", (contact,)).fetchone()
@@ -429,45 +492,5 @@ def is_of_device(connection: sqlite3.Connection, contact: int, key: bytes) -> bo
 
 def change_key(connection: sqlite3.Connection, contact: int, key: bytes) -> None:
     """The contact has another device: both streams begin anew, what waits is numbered anew (DESIGN.md section 5)."""
-    have = counters(connection, contact)
-    queued: list[tuple[Any, ...]] = connection.execute(
-        "SELECT message FROM (SELECT seq, message FROM outbox WHERE contact = :contact"
-        " UNION ALL SELECT seq, message FROM voids WHERE contact = :contact AND again) ORDER BY seq",
-        {"contact": contact},
-    ).fetchall()
-    connection.execute(
-        "INSERT INTO past_devices SELECT id, stream, device_key FROM contacts WHERE id = ? AND device_key IS NOT NULL",
-        (contact,),
-    )
-    for table in ("outbox", "voids", "skipped", "former_places"):  # nobody can answer for the old numbers any more
-        connection.execute(f"DELETE FROM {table} WHERE contact = ?", (contact,))
-    connection.executemany(
-        "UPDATE messages SET stream = ?, seq = ?, seen = 0, settled = NULL WHERE id = ?",
-        [(have.stream + 1, number, row[0]) for number, row in enumerate(queued, start=1)],
-    )
-    connection.execute(
-        "UPDATE messages SET settled = CASE WHEN seq <= iif(mine, ?, ?) THEN 'read' ELSE 'delivered' END"
-        " WHERE contact = ? AND stream = ? AND seq IS NOT NULL AND settled IS NULL",
-        (have.out_read, have.in_read, contact, have.stream),
-    )
-    connection.execute(  # still to be read, though no receipt of it can be sent any more
-        "UPDATE messages SET seq = NULL WHERE contact = ? AND stream = ? AND mine = 0 AND seq > ?",
-        (contact, have.stream, have.in_read),
-    )
-    connection.executemany(
-        "INSERT INTO outbox (contact, seq, message) VALUES (?, ?, ?)",
-        [(contact, number, row[0]) for number, row in enumerate(queued, start=1)],
-    )
-    set_counters(
-        connection,
-        contact,
-        device_key=key,
-        stream=have.stream + 1,
-        out_seq=len(queued),
-        out_read=0,
-        in_seq=0,
-        in_seen=0,
-        in_read=0,
-        in_holes=0,
-        read_told=0,
-    )
+    begin_anew(connection, contact, waiting_for(connection, contact))
+    set_counters(connection, contact, device_key=key, epoch=0, in_id=b"")

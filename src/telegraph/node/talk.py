@@ -14,14 +14,16 @@ from typing import Protocol, TypeVar
 import structlog
 
 from telegraph.errors import ForgedFrame, MalformedBody, TelegraphError
-from telegraph.node import streams, voids
+from telegraph.node import epochs, streams, voids
 from telegraph.node.database import Database
+from telegraph.node.divergence import Claim, chosen_epoch, may_follow
 from telegraph.node.links import OpenLink
 from telegraph.node.model import LOCAL_KINDS, Contact
 from telegraph.node.places import Places
 from telegraph.peer.port import Link, LinkClosed, Unreachable
 from telegraph.protocol.frames import (
     REFUSED_FOR_GOOD,
+    Anew,
     ErrorFrame,
     Frame,
     Hello,
@@ -69,6 +71,10 @@ class Surroundings(Protocol):
         """A contact by its row."""
         ...
 
+    def known(self, holder: Holder) -> Contact | None:
+        """The contact with this user id, if there is one."""
+        ...
+
     def happened(self, contact_id: int) -> None:
         """Something about a contact's messages changed: tell followers, wake its courier."""
         ...
@@ -83,6 +89,14 @@ class Surroundings(Protocol):
 
     def acknowledged(self, contact_id: int, upto: int) -> None:
         """A contact has our messages up to a number on disk: tell who waits for that, wake its courier."""
+        ...
+
+    def may_begin_anew(self, contact_id: int) -> bool:
+        """Whether the numbers of a conversation may begin anew, which nobody needs often."""
+        ...
+
+    async def begun_anew(self, contact_id: int) -> None:
+        """The numbers of a conversation have begun anew: links that count by the old ones are of no use."""
         ...
 
 
@@ -100,19 +114,27 @@ async def greet(link: Link, contact: Contact, around: Surroundings) -> OpenLink:
 
 
 async def _greet(link: Link, contact: Contact, around: Surroundings) -> OpenLink:
+    delivered = epochs.delivered(around.database.reader, contact.id)
+    mine = _hello(contact.id, around)
     try:
         async with asyncio.timeout(_GREETING_TIMEOUT):
-            mine = _hello(contact.id, around)
             await link.send(encode_frames([mine]))
-            first = decode_frames(await link.receive())[:1]
-        match first:
-            case [Hello(user_id=user_id, versions=versions) as hello] if (
+            frames = decode_frames(await link.receive())
+        match frames:
+            case [Hello(user_id=user_id, versions=versions) as hello, *rest] if (
                 user_id == contact.user_id == link.remote.id and PEER_PROTOCOL in versions
             ):
-                _check_received(hello, contact.id, around)
                 await around.places.greeted(contact.id, hello)
-                return await _opened(link, contact.id, hello.received, mine, around)
-            case [ErrorFrame(error=error)]:
+                for frame in rest:
+                    if isinstance(frame, Anew):
+                        await _agree(contact.id, frame, mine.epoch, _claim(hello), around)
+                        raise Unreachable("the numbers begin anew")
+                opened = await _opened(link, contact.id, hello, mine, delivered, around)
+                if opened is not None:
+                    return opened
+                await link.send(encode_frames([await _begin_anew(contact.id, _claim(hello), around)]))
+                raise Unreachable("the numbers begin anew")
+            case [ErrorFrame(error=error), *_]:
                 log.info("peer_refused", contact=contact.user_id, code=error)
     except (LinkClosed, TimeoutError, MalformedBody) as problem:
         raise Unreachable("no greeting") from problem
@@ -127,21 +149,26 @@ async def answer_greeting(link: Link, around: Surroundings) -> OpenLink:
 
     Raises:
         TelegraphError: they cannot be spoken with; they were told, and the link is to be closed.
-        LinkClosed: they went away.
+        LinkClosed: they went away, or the numbers begin anew, on another link.
     """
+    known = around.known(link.remote)
+    delivered = epochs.delivered(around.database.reader, known.id) if known is not None else 0
     async with asyncio.timeout(_GREETING_TIMEOUT):
         frames = decode_frames(await link.receive())
         try:
             hello = _first_hello(frames, link.remote)
             contact = await around.identify(link.remote, hello.username)
-            _check_received(hello, contact.id, around)
+            await around.places.greeted(contact.id, hello)
+            mine = _hello(contact.id, around)
+            opened = await _opened(link, contact.id, hello, mine, delivered, around)
+            anew = [] if opened is not None else [await _begin_anew(contact.id, _claim(hello), around)]
         except TelegraphError as error:
             await link.send(encode_frames([ErrorFrame(error.code, error.sentence()[:256])]))
             raise
-        await around.places.greeted(contact.id, hello)
-        mine = _hello(contact.id, around)
-        await link.send(encode_frames([mine]))
-    return await _opened(link, contact.id, hello.received, mine, around)
+        await link.send(encode_frames([mine, *anew]))
+    if opened is None:
+        raise LinkClosed
+    return opened
 
 
 def _first_hello(frames: list[Frame], remote: Holder) -> Hello:
@@ -155,33 +182,79 @@ def _first_hello(frames: list[Frame], remote: Holder) -> Hello:
     return hello
 
 
-def _check_received(hello: Hello, contact: int, around: Surroundings) -> None:
-    """Refuses a claim to have stored what was never sent: what is sent next would be taken for a repeat, and be lost.
-
-    It is made when one of the two data directories is an old copy.
-    """
-    if hello.received > streams.sent(around.database.reader, contact):
-        raise ForgedFrame(detail="it claims to have messages that were never sent")
-
-
 def _hello(contact: int, around: Surroundings) -> Hello:
+    have = epochs.claim_of(around.database.reader, contact)
     return Hello(
         versions=[PEER_PROTOCOL],
         user_id=around.user_id,
         username=around.username,
-        received=streams.received(around.database.reader, contact),
+        received=have.received,
         address=around.places.own_address(),
         knows=around.contact(contact).counter,
+        epoch=have.epoch,
+        received_id=have.received_id,
+        top=have.top,
     )
 
 
-async def _opened(link: Link, contact: int, received: int, mine: Hello, around: Surroundings) -> OpenLink:
-    if await around.database.write(lambda connection: streams.stored_by_peer(connection, contact, received)):
+def _claim(hello: Hello) -> Claim:
+    return Claim(hello.epoch, hello.received, hello.received_id, hello.top)
+
+
+async def _opened(
+    link: Link, contact: int, hello: Hello, mine: Hello, delivered: int, around: Surroundings
+) -> OpenLink | None:
+    """The link, ready for use; None if the numbers of the two ends do not fit together."""
+    claim = _claim(hello)
+    settled = await around.database.write(lambda connection: epochs.settle(connection, contact, claim, delivered))
+    if not settled.fits:
+        return None
+    if settled.news:
         around.happened(contact)
-    around.acknowledged(contact, received)
-    opened = OpenLink(link, contact, asyncio.get_running_loop().time(), received)
+    around.acknowledged(contact, hello.received)
+    opened = OpenLink(link, contact, asyncio.get_running_loop().time(), hello.received)
     opened.told = mine.address.counter if mine.address else 0
+    opened.stream, opened.epoch, opened.claim = settled.stream, mine.epoch, claim
     return opened
+
+
+# --- numbers that do not fit ---
+
+
+async def _begin_anew(contact: int, claim: Claim, around: Surroundings) -> Anew:
+    """Begins anew, and gives the word that makes the other end do so as well.
+
+    Raises:
+        ForgedFrame: that was done too often lately.
+    """
+    reader = around.database.reader
+    ours = epochs.claim_of(reader, contact).epoch
+    epoch = chosen_epoch(ours, claim, fresh=epochs.is_fresh(reader, contact))
+    if epoch is None or (epoch > ours and not around.may_begin_anew(contact)):
+        raise ForgedFrame(detail="its numbers do not fit ours")
+    await _renew(contact, epoch, claim, around)
+    return Anew(epoch)
+
+
+async def _agree(contact: int, anew: Anew, own_epoch: int, claim: Claim, around: Surroundings) -> None:
+    """The other end has begun anew; so does this one, unless it is there already. ``own_epoch``: when it greeted.
+
+    Raises:
+        ForgedFrame: not as the greetings on this link allow, or too often lately.
+    """
+    if not may_follow(anew.epoch, own_epoch, claim.epoch):
+        raise ForgedFrame(detail="the numbers must not begin anew")
+    behind = anew.epoch > epochs.claim_of(around.database.reader, contact).epoch
+    if behind and not around.may_begin_anew(contact):
+        raise ForgedFrame(detail="the numbers began anew too often")
+    await _renew(contact, anew.epoch, claim, around)
+
+
+async def _renew(contact: int, epoch: int, claim: Claim, around: Surroundings) -> None:
+    now = time.time_ns() // 1000
+    if await around.database.write(lambda connection: epochs.renew(connection, contact, epoch, claim, now)):
+        log.warning("numbers_begin_anew", contact=around.contact(contact).user_id)
+        await around.begun_anew(contact)
 
 
 async def listen(open_link: OpenLink, around: Surroundings) -> None:
@@ -259,16 +332,22 @@ async def _write(open_link: OpenLink, around: Surroundings, job: Callable[[sqlit
     """Runs a job about the link's streams.
 
     Raises:
-        LinkClosed: the contact has another device by now, and the numbers on this link mean nothing any more.
+        LinkClosed: the contact has another device by now, or the numbers began anew; those of this link mean nothing.
     """
-    contact, key = open_link.contact, open_link.link.remote.key
 
     def checked(connection: sqlite3.Connection) -> T:
-        if not streams.is_of_device(connection, contact, key):
-            raise LinkClosed
-        return job(connection, contact)
+        _check_numbers(connection, open_link)
+        return job(connection, open_link.contact)
 
     return await around.database.write(checked)
+
+
+def _check_numbers(connection: sqlite3.Connection, open_link: OpenLink) -> None:
+    contact = open_link.contact
+    if not streams.is_of_device(connection, contact, open_link.link.remote.key):
+        raise LinkClosed
+    if streams.stream_of(connection, contact) != open_link.stream:
+        raise LinkClosed
 
 
 def _acknowledge(upto: int, open_link: OpenLink, around: Surroundings) -> None:
@@ -276,7 +355,7 @@ def _acknowledge(upto: int, open_link: OpenLink, around: Surroundings) -> None:
 
     If that fails nothing is lost: they say it again when they greet.
     """
-    if upto <= open_link.acknowledged:
+    if upto <= open_link.acknowledged or open_link.closed.is_set():
         return
     open_link.acknowledged = upto
     around.acknowledged(open_link.contact, upto)
@@ -287,11 +366,10 @@ def _mark(open_link: OpenLink, around: Surroundings) -> None:
     if open_link.marking or open_link.marked >= open_link.acknowledged:
         return
     open_link.marking = True
-    contact, key = open_link.contact, open_link.link.remote.key
+    contact = open_link.contact
 
     def mark(connection: sqlite3.Connection) -> int:
-        if not streams.is_of_device(connection, contact, key):
-            raise LinkClosed
+        _check_numbers(connection, open_link)
         upto = open_link.acknowledged  # also what came since this was handed in
         streams.stored_by_peer(connection, contact, upto)
         return upto
@@ -346,9 +424,19 @@ async def _handle_one(frame: Frame, open_link: OpenLink, around: Surroundings) -
         case Refuse(error=error) | ErrorFrame(error=error):
             log.warning("peer_refused", contact=around.contact(contact).user_id, code=error)
             open_link.refused = True
-        case Moved() | WhereIs() | Whereabouts():
-            await around.places.handle(open_link, frame)
+        case Moved() | WhereIs() | Whereabouts() | Anew():
+            await _handle_about_ends(frame, open_link, around)
             return
         case _:  # a second greeting means nothing
             return
     around.happened(contact)
+
+
+async def _handle_about_ends(
+    frame: Moved | WhereIs | Whereabouts | Anew, open_link: OpenLink, around: Surroundings
+) -> None:
+    if not isinstance(frame, Anew):
+        await around.places.handle(open_link, frame)
+        return
+    await _agree(open_link.contact, frame, open_link.epoch, open_link.claim, around)
+    raise LinkClosed

@@ -195,7 +195,14 @@ def skip(connection: sqlite3.Connection, contact: int, frame: Skip) -> Skipped |
     if frame.seq <= have.in_seq:
         return Skipped(frame.seq, had=_had(connection, contact, have.stream, frame))
     connection.execute("INSERT INTO skipped (contact, seq) VALUES (?, ?)", (contact, frame.seq))
-    set_counters(connection, contact, in_seq=frame.seq, in_ord=max(have.in_ord, frame.ord), in_holes=have.in_holes + 1)
+    set_counters(
+        connection,
+        contact,
+        in_seq=frame.seq,
+        in_ord=max(have.in_ord, frame.ord),
+        in_holes=have.in_holes + 1,
+        in_id=frame.id,
+    )
     return Skipped(frame.seq, had=False)
 
 

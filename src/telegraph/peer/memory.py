@@ -291,6 +291,11 @@ class MemoryLink:
         """Whether this end dialled."""
         return self._outgoing
 
+    @property
+    def local_host(self) -> str | None:
+        """Nobody speaks from an IP address here."""
+        return None
+
     async def send(self, data: bytes) -> None:
         """See :meth:`telegraph.peer.port.Link.send`."""
         if len(data) > MAX_FRAME_BYTES:

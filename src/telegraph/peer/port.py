@@ -35,6 +35,11 @@ class Link(Protocol):
         """Whether this end dialled."""
         ...
 
+    @property
+    def local_host(self) -> str | None:
+        """The IP address from which this end speaks; None where there is none."""
+        ...
+
     async def send(self, data: bytes) -> None:
         """Sends one message; waits while the other end reads too slowly (back-pressure).
 

@@ -72,6 +72,12 @@ class WebSocketLink:
         """Whether this end dialled."""
         return self._outgoing
 
+    @property
+    def local_host(self) -> str | None:
+        """See :attr:`telegraph.peer.port.Link.local_host`."""
+        name = self._websocket.get_extra_info("sockname")
+        return str(name[0]) if name else None
+
     async def send(self, data: bytes) -> None:
         """See :meth:`telegraph.peer.port.Link.send`."""
         if len(data) > MAX_FRAME_BYTES:

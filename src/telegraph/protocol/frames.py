@@ -20,6 +20,7 @@ MAX_FRAME_BYTES = 1024 * 1024
 
 MAX_FRAMES = 1024
 Sequence = Annotated[int, Meta(ge=0, le=2**53)]
+Epoch = Annotated[int, Meta(ge=0, lt=2**40)]
 Moment = Annotated[int, Meta(ge=0, le=2**53)]
 """Microseconds since 1970, to the year 2255; a number beyond would fit neither a calendar nor a database."""
 
@@ -42,8 +43,10 @@ class Hello(msgspec.Struct, tag="hello", tag_field="t", omit_defaults=True):
     """First frame of either end: versions of the link that it speaks, who it is, where it can be reached.
 
     ``received`` is the highest sequence number that it has stored of the other's messages, so that the other knows
-    where to go on. ``knows`` is the highest counter under which it knows an address of the other, who must go above it
-    to be believed.
+    where to go on, and ``received_id`` the id of the message that had it, so that two histories which only look alike
+    are told apart. ``epoch`` is how often the numbers between these two devices began anew (see ``anew``), ``top`` the
+    highest sort key of the conversation. ``knows`` is the highest counter under which it knows an address of the other,
+    who must go above it to be believed.
     """
 
     versions: Annotated[list[int], Meta(min_length=1, max_length=16)]
@@ -52,6 +55,16 @@ class Hello(msgspec.Struct, tag="hello", tag_field="t", omit_defaults=True):
     received: Sequence = 0
     address: SignedAddress | None = None
     knows: Counter = 0
+    epoch: Epoch = 0
+    received_id: Id | None = None
+    top: Annotated[bytes, Meta(max_length=16)] = b""
+
+
+class Spot(msgspec.Struct, array_like=True):
+    """Where a message of an earlier epoch has its place in the conversation: its sort key."""
+
+    ord: Id
+    depth: Sequence
 
 
 class MessageFrame(msgspec.Struct, tag="msg", tag_field="t", omit_defaults=True):
@@ -61,6 +74,7 @@ class MessageFrame(msgspec.Struct, tag="msg", tag_field="t", omit_defaults=True)
     sender had stored.
     ``sender`` and ``recipient`` are user ids; the recipient checks them against the certificate and itself.
     ``stamp`` is there if the message was given up and is tried again: a newer id, which places it instead of its own.
+    ``spot`` is there if the message is older than the numbers that are counted now, which do not tell its place.
     """
 
     id: Id
@@ -73,6 +87,7 @@ class MessageFrame(msgspec.Struct, tag="msg", tag_field="t", omit_defaults=True)
     kind: ShortText = "text"
     reply_to: Id | None = None
     stamp: Id | None = None
+    spot: Spot | None = None
 
     def __post_init__(self) -> None:
         # No character takes more than 4 bytes, so most texts need not be encoded to be measured.
@@ -132,6 +147,15 @@ class ReadStored(msgspec.Struct, tag="read_ack", tag_field="t"):
     seq: Sequence
 
 
+class Anew(msgspec.Struct, tag="anew", tag_field="t"):
+    """Our numbers do not fit: one of us is an old copy. From now on both streams begin at 1, in this epoch.
+
+    What is written from now on comes behind the ``top`` of both greetings.
+    """
+
+    epoch: Epoch
+
+
 class Moved(msgspec.Struct, tag="moved", tag_field="t"):
     """I am somewhere else from now on."""
 
@@ -167,6 +191,7 @@ Frame = (
     | Refuse
     | Read
     | ReadStored
+    | Anew
     | Moved
     | WhereIs
     | Whereabouts

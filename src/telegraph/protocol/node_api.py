@@ -318,7 +318,8 @@ class MessageEvent(msgspec.Struct, tag="message", tag_field="type"):
     """An entry is new here: received, sent by this node's user from another page or program, or written by the node.
 
     What the node itself writes into a conversation has a ``kind`` that says so, no text, and is read already:
-    ``key_changed``: the other's device key changed, or is said to have.
+    ``key_changed``: the other's device key changed, or is said to have. (``restored``, one of the two machines was put
+    back to an older copy, comes as a ``state``.)
     """
 
     cursor: int

@@ -13,7 +13,7 @@ from telegraph.node import peers, streams
 from telegraph.node.backoff import Backoff
 from telegraph.node.model import Contact
 from telegraph.protocol.addresses import Address
-from telegraph.protocol.frames import ErrorFrame, Hello, MessageFrame, Refuse, encode_frames
+from telegraph.protocol.frames import MessageFrame, Refuse
 from telegraph.protocol.manager_api import User
 
 
@@ -37,35 +37,6 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Waits:
     return Waits(monkeypatch)
 
 
-async def test_a_greeting_that_claims_what_was_never_sent_is_refused(
-    bob_and_mallory: tuple[Person, Person],
-) -> None:
-    bob, mallory = bob_and_mallory
-    link = await mallory.peers._endpoint.dial(bob.address, bob.key.public)
-
-    await link.send(encode_frames([Hello([1], "mallory-id", "mallory", received=1000)]))
-
-    [answer] = await Mallory(link).hear()
-    assert isinstance(answer, ErrorFrame)
-    assert answer.error == "forged_frame"
-
-
-async def test_what_an_old_copy_sends_is_never_taken_for_what_it_sent_before(town: Town) -> None:
-    alice, bob = await town.join("alice"), await town.join("bob")
-    await alice.send(bob, "one", "two", "three")
-    await until(lambda: alice.states(bob) == ["delivered"] * 3)
-    await alice.stop()
-    await alice.db.write(lambda db: db.execute("DELETE FROM messages WHERE seq > 1").rowcount)
-    await alice.db.write(lambda db: db.execute("UPDATE contacts SET out_seq = 1").rowcount)
-    await alice.start()
-    dials = town.network.counters.dials
-
-    await alice.send(bob, "new")
-    await until(lambda: town.network.counters.dials > dials + 2)
-
-    assert alice.states(bob) == ["delivered", "pending"]  # and not delivered, which it is not
-
-
 @pytest.mark.parametrize("expected", [0, 2, 5000])
 async def test_a_gap_that_cannot_be_filled_ends_the_link(
     town: Town, bob_and_mallory: tuple[Person, Person], expected: int
@@ -82,23 +53,6 @@ async def test_a_gap_that_cannot_be_filled_ends_the_link(
 
     contact = await bob.know(mallory)
     await until(lambda: (open_link := bob.peers.links.of(contact.id)) is None or open_link.link.outgoing)
-
-
-async def test_one_who_lost_what_they_had_acknowledged_is_not_flooded(town: Town, waits: Waits) -> None:
-    alice, bob = await town.join("alice"), await town.join("bob")
-    await alice.send(bob, "one", "two", "three")
-    await until(lambda: alice.states(bob) == ["delivered"] * 3)
-    await bob.stop()
-    await bob.db.write(lambda db: db.execute("DELETE FROM messages WHERE seq > 1").rowcount)
-    await bob.db.write(lambda db: db.execute("UPDATE contacts SET in_seq = 1").rowcount)
-    await bob.start()
-    sent, rested = town.network.counters.sent, len(waits.bounds)
-
-    await alice.send(bob, "four")
-    await until(lambda: len(waits.bounds) > rested + 4)
-
-    assert town.network.counters.sent - sent < 10 * (len(waits.bounds) - rested)  # a rest after each attempt
-    assert alice.states(bob)[-1] == "pending"
 
 
 async def test_a_full_disk_at_the_other_end_makes_the_attempts_rarer(town: Town, waits: Waits) -> None:

@@ -12,6 +12,10 @@ class FakeLink:
         self.outgoing = outgoing
         self.open = True
 
+    @property
+    def local_host(self) -> str | None:
+        return None
+
     async def send(self, data: bytes) -> None:
         raise NotImplementedError
 

@@ -1,6 +1,7 @@
 """A town of nodes without managers, on a network in memory, and somebody in it who speaks frames by hand."""
 
 import asyncio
+import shutil
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import msgspec
 
 from telegraph.errors import ManagerAway, UnknownUser
-from telegraph.node import history, streams
+from telegraph.node import epochs, history, streams
 from telegraph.node.broker import Broker
 from telegraph.node.contacts import ContactBook
 from telegraph.node.database import Database
@@ -37,14 +38,18 @@ class Person:
         self.town, self.name, self.user_id = town, name, f"{name}-id"
         self.key = DeviceKey.create()
         self.address = Address(f"{name}.example", 8000)
-        (town.root / (name + device)).mkdir()
-        self.db = Database.open(town.root / (name + device), bytes(32))
-        self.contacts = ContactBook(self.db)
+        self.data = town.root / (name + device)
+        self.data.mkdir()
         self.marked_offline: list[str] = []
-        self.revoked = Revocations(self.db)
         self.clock = 1_700_000_000_000_000
-        self.own = OwnAddress(self.db, self.key, self.user_id, lambda: self.address)
         self.peers: Peers
+        self._open()
+
+    def _open(self) -> None:
+        self.db = Database.open(self.data, bytes(32))
+        self.contacts = ContactBook(self.db)
+        self.revoked = Revocations(self.db)
+        self.own = OwnAddress(self.db, self.key, self.user_id, lambda: self.address)
         self.broker = Broker(self.db)
         self.decisions = Decisions(
             self.contacts,
@@ -85,6 +90,22 @@ class Person:
             revoked=self.revoked,
         )
         await self.peers.start()
+
+    async def backup(self) -> None:
+        """Copies the data directory while nothing runs."""
+        await self._copy(self.data, self.data.with_suffix(".backup"))
+
+    async def restore(self) -> None:
+        """Puts the copy in its place: all that came after it is forgotten."""
+        await self._copy(self.data.with_suffix(".backup"), self.data)
+
+    async def _copy(self, source: Path, target: Path) -> None:
+        await self.stop()
+        await self.db.close()
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target)
+        self._open()
+        await self.start()
 
     async def move(self, host: str) -> None:
         """Starts anew somewhere else, and only the node itself knows of it."""
@@ -192,6 +213,10 @@ class Mallory:
         mallory = town.people["mallory"]
         link = await mallory.peers._endpoint.dial(target.address, target.key.public)
         mallory_says = cls(link)
+        contact = mallory.contacts.of_user(target.user_id)
+        if contact is not None:
+            have = epochs.claim_of(mallory.db.reader, contact.id)
+            says = {"epoch": have.epoch, "received": have.received, "received_id": have.received_id, **says}
         await mallory_says.say(Hello([1], as_user, "mallory", **says))
         return mallory_says
 

@@ -10,6 +10,7 @@ from telegraph.protocol.frames import (
     MAX_FRAME_BYTES,
     MAX_FRAMES,
     MAX_TEXT_BYTES,
+    Anew,
     ErrorFrame,
     Frame,
     Hello,
@@ -35,6 +36,8 @@ from telegraph.protocol.frames import (
 SEQ = st.integers(0, 2**53)
 WORD = st.text(st.characters(codec="utf-8"), max_size=20)
 ID = st.binary(min_size=16, max_size=16)
+EPOCH = st.integers(0, 2**40 - 1)
+TOP = st.binary(max_size=16)
 VERSIONS = st.lists(st.integers(0, 9), min_size=1, max_size=16)
 ADDRESS = st.builds(
     SignedAddress, WORD, st.integers(1, 65535), st.integers(0, 2**62), st.binary(min_size=64, max_size=64)
@@ -44,7 +47,18 @@ MESSAGES = st.builds(
 )
 FRAMES = st.lists(
     st.one_of(
-        st.builds(Hello, VERSIONS, WORD, WORD, SEQ, st.none() | ADDRESS, st.integers(0, 2**62)),
+        st.builds(
+            Hello,
+            VERSIONS,
+            WORD,
+            WORD,
+            SEQ,
+            st.none() | ADDRESS,
+            st.integers(0, 2**62),
+            EPOCH,
+            st.none() | ID,
+            st.binary(max_size=16),
+        ),
         MESSAGES,
         st.builds(Stored, SEQ),
         st.builds(Skip, SEQ.filter(bool), st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16)),
@@ -52,6 +66,7 @@ FRAMES = st.lists(
         st.builds(Refuse, SEQ, WORD, WORD, SEQ),
         st.builds(Read, SEQ),
         st.builds(ReadStored, SEQ),
+        st.builds(Anew, EPOCH),
         st.builds(Moved, ADDRESS),
         st.builds(WhereIs, WORD),
         st.builds(Whereabouts, WORD, ADDRESS),

@@ -8,3 +8,8 @@ CREATE TABLE addresses (
     counter INTEGER NOT NULL,
     signature BLOB NOT NULL
 ) STRICT;
+
+-- `epoch`: how often the numbers with the contact's present device began anew, as both ends count it. `in_id`: the id of
+-- the message, or of the empty number, that is number in_seq of theirs, x'' if that is not known.
+ALTER TABLE contacts ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE contacts ADD COLUMN in_id BLOB NOT NULL DEFAULT x'';

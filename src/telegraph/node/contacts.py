@@ -263,3 +263,8 @@ def possible_name(name: str) -> str:
         shown = "".join(character if character.isprintable() else "\ufffd" for character in name[:MAX_NAME_LENGTH])
         raise UnknownUser(username=shown) from None
     return name
+
+
+def is_news(contact: Contact, user: User) -> bool:
+    """Whether the directory says something that is not yet stored here."""
+    return user.counter > contact.counter or user.username != contact.username or told_key(user) != contact.device_key

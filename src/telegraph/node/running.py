@@ -18,7 +18,7 @@ from telegraph.node.account import Account
 from telegraph.node.backoff import Backoff
 from telegraph.node.backup import remove_unsent
 from telegraph.node.broker import Broker
-from telegraph.node.contacts import ContactBook, told_key
+from telegraph.node.contacts import ContactBook, is_news
 from telegraph.node.database import Database
 from telegraph.node.deliveries import Deliveries
 from telegraph.node.expiring import Expiring
@@ -457,7 +457,7 @@ class Running:
         contact = self._contacts.of_user(user.user_id)
         if contact is None or self._peers is None:
             return
-        if _is_news(contact, user):
+        if is_news(contact, user):
             try:
                 contact = await self._peers.learn(user)
             except NameHeld as refusal:
@@ -496,8 +496,3 @@ class Running:
 def _forget(connection: sqlite3.Connection) -> None:
     event_log.forget(connection)
     forget_expired(connection)
-
-
-def _is_news(contact: Contact, user: User) -> bool:
-    """Whether the directory says something that is not yet stored here."""
-    return user.counter > contact.counter or user.username != contact.username or told_key(user) != contact.device_key

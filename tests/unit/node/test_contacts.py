@@ -177,6 +177,16 @@ async def test_accepting_takes_the_new_key_and_verified_is_off(database: Databas
     assert entries(database) == ["waits", "key_changed"]
 
 
+async def test_a_key_that_comes_back_is_not_verified_any_more(database: Database) -> None:
+    book = ContactBook(database)
+    await book.verify(await book.learn(bob()), KEY)
+    await book.accept(await book.learn(bob(key=OTHER_KEY)), OTHER_KEY)
+
+    back = await book.learn(bob())
+
+    assert (back.device_key, back.verified, back.key_changed) == (KEY, False, True)
+
+
 async def test_only_the_key_that_was_shown_is_accepted(database: Database) -> None:
     book = ContactBook(database)
     await book.verify(await book.learn(bob()), KEY)

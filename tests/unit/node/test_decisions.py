@@ -17,11 +17,12 @@ from telegraph.errors import (
     NoDeviceKey,
     SafetyNumberDiffers,
 )
+from telegraph.node.courier import Courier
 from telegraph.node.keys import DeviceKey
 from telegraph.node.model import Contact, ContactChanged, Event
 from telegraph.node.people import SafetyNumber
 from telegraph.peer.port import LinkClosed, Unreachable
-from telegraph.protocol.frames import ErrorFrame, Hello, encode_frames
+from telegraph.protocol.frames import ErrorFrame, Hello, Stored, encode_frames
 from telegraph.protocol.identity import Holder
 from telegraph.protocol.manager_api import User
 
@@ -155,7 +156,7 @@ async def test_nothing_goes_to_a_new_device_of_one_who_is_verified_until_the_use
     await rest(alice, bob)
 
     assert alice.states(bob) == ["delivered", "pending"]
-    assert known(alice, bob).waits == "key_changed"
+    assert known(alice, bob).waits == alice.shown(bob)[-1].waits == "key_changed"
     offered = (await number(alice, bob)).offered
     contact = await alice.decisions.accept_key(known(alice, bob), offered)
     await until(lambda: alice.states(bob) == ["delivered", "delivered"])
@@ -251,19 +252,40 @@ async def test_a_key_that_was_shown_is_accepted_and_no_later_one(town: Town, ali
     assert known(alice, bob).waits == "key_changed"
 
 
-async def test_a_dial_that_ends_after_the_key_changed_is_not_used(town: Town, alice_and_bob: People) -> None:
-    """Else what is meant for the new device would go to the old one."""
-    alice, bob = alice_and_bob
-    before = known(alice, bob)
-    await alice.peers.links.close()
-    town.network.delay(0.005)
+@pytest.mark.parametrize("verified", [True, False])
+async def test_a_dial_that_ends_after_the_key_changed_is_not_used(town: Town, verified: bool) -> None:
+    """Else what is meant for the new device would go to the old one, or before alice has decided."""
+    alice, bob = await town.join("alice"), await town.join("bob")
+    before = await alice.know(bob)
+    if verified:
+        before = await alice.decisions.verify(before, None)
+    town.network.delay(0.02)
     dialling = asyncio.create_task(alice.peers.dial(before))
     await alice.contacts.learn(msgspec.structs.replace(bob.in_directory(), device_key=DIRECTORYS_OTHER_KEY))
+    assert not dialling.done()
 
     with pytest.raises(Unreachable):
         await dialling
 
     assert alice.peers.links.of(before.id) is None
+
+
+async def test_nothing_follows_what_is_on_its_way_when_the_key_is_doubted(town: Town, bob_and_mallory: People) -> None:
+    """The link is in use, and its other end has not acknowledged yet."""
+    bob, mallory = bob_and_mallory
+    talk = await Mallory.dial(town, bob)
+    await talk.hear()
+    await bob.decisions.verify(known(bob, mallory), None)
+    await bob.send_to_known(mallory, "one")
+    assert [frame.text for frame in await talk.hear()] == ["one"]
+    await bob.contacts.learn(msgspec.structs.replace(mallory.in_directory(), device_key=DIRECTORYS_OTHER_KEY))
+
+    await bob.send_to_known(mallory, "two")
+    await talk.say(Stored(1))
+    await until(lambda: bob.states(mallory) == ["delivered", "pending"])
+    await talk.link.send(b"garbage, for an answer behind all that was sent")
+
+    assert [type(frame) for frame in await talk.hear()] == [ErrorFrame]
 
 
 # --- names ---
@@ -314,13 +336,8 @@ async def test_a_link_that_is_open_ends_with_the_block(town: Town, bob_and_mallo
 
     await bob.decisions.block(known(bob, mallory), blocked=True)
 
-    async def go_on() -> None:
-        await talk.say(talk.message(2))
-        while True:
-            await talk.hear()
-
     with pytest.raises(LinkClosed):
-        await go_on()
+        await talk.hear()
     assert bob.texts(mallory) == ["x"]
 
 
@@ -373,6 +390,45 @@ async def test_a_block_while_the_directory_is_asked_who_calls_holds(town: Town, 
 
     with pytest.raises(ManagerAway):
         await bob.peers.identify(mallory.holder, "mallory")
+
+
+async def test_a_block_in_the_middle_of_a_greeting_holds(
+    town: Town, bob_and_mallory: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob, mallory = bob_and_mallory
+    contact = await bob.know(mallory)
+
+    async def blocks(*_: object) -> None:
+        await bob.contacts.block(contact, blocked=True)
+
+    monkeypatch.setattr(bob.peers.places, "greeted", blocks)  # it is called between the two greetings
+    talk = await Mallory.dial(town, bob)
+    await talk.hear()
+
+    with pytest.raises(LinkClosed):
+        await talk.hear()
+    assert bob.peers.links.of(contact.id) is None
+
+
+async def test_who_is_unblocked_need_not_wait_for_their_own_next_try(
+    alice_and_bob: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = alice_and_bob
+    rests = asyncio.Event()
+
+    async def rest_until_good_news(courier: Courier) -> None:
+        rests.set()
+        await courier._hurry.wait()
+        courier._wake.set()
+
+    monkeypatch.setattr(Courier, "_rest", rest_until_good_news)
+    await alice.decisions.block(known(alice, bob), blocked=True)
+    await bob.send(alice, "let me in")
+    await rests.wait()
+
+    await alice.decisions.block(known(alice, bob), blocked=False)
+
+    await until(lambda: bob.states(alice) == ["delivered"])
 
 
 async def test_what_arrives_in_the_moment_of_the_block_is_not_stored(town: Town, bob_and_mallory: People) -> None:

@@ -183,7 +183,7 @@ def _requested_key(csr_pem: str) -> Ed25519PublicKey:
         request = x509.load_pem_x509_csr(csr_pem.encode("ascii"))
         key = request.public_key()
         proven = isinstance(key, Ed25519PublicKey) and request.is_signature_valid
-    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature):
+    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature, x509.InvalidVersion):
         raise IllegalCsr(detail="it is not a PKCS 10 request in PEM") from None
     if not isinstance(key, Ed25519PublicKey):
         raise IllegalCsr(detail="its key is not an Ed25519 key")

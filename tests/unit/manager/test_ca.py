@@ -1,3 +1,4 @@
+import base64
 import ipaddress
 import os
 import stat
@@ -254,6 +255,13 @@ def _csr_with(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
     return request.public_bytes(serialization.Encoding.PEM).decode()
 
 
+def _of_a_later_version() -> str:
+    """A request whose version is 5; PKCS 10 knows 0 only (RFC 2986, 4.1)."""
+    der = x509.load_pem_x509_csr(DeviceKey.create().csr().encode()).public_bytes(serialization.Encoding.DER)
+    changed = base64.encodebytes(der.replace(b"\x02\x01\x00", b"\x02\x01\x05", 1)).decode()
+    return f"-----BEGIN CERTIFICATE REQUEST-----\n{changed}-----END CERTIFICATE REQUEST-----\n"
+
+
 def _tampered() -> str:
     """A request whose signature belongs to another key."""
     requests = [x509.load_pem_x509_csr(DeviceKey.create().csr().encode()) for _ in range(2)]
@@ -275,8 +283,9 @@ def _tampered() -> str:
         _csr_with(ec.generate_private_key(ec.SECP256R1())),
         _csr_with(rsa.generate_private_key(65537, 2048)),
         _tampered(),
+        _of_a_later_version(),
     ],
-    ids=["empty", "text", "unicode", "garbage", "nul", "long", "private key", "ecdsa", "rsa", "tampered"],
+    ids=["empty", "text", "unicode", "garbage", "nul", "long", "private key", "ecdsa", "rsa", "tampered", "version"],
 )
 def test_an_illegal_request_is_refused(ca: CertificateAuthority, csr: str) -> None:
     with pytest.raises(IllegalCsr):

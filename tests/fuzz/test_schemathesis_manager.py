@@ -48,7 +48,7 @@ class Stage:
             self._me = self._registered(f"caller{next(self._numbers)}")
         return self._me
 
-    def make_plausible(self, case: Case[Any]) -> None:
+    def make_plausible(self, case: Case[Any]) -> None:  # noqa: C901 - one case for each call
         """See tests/fuzz/conftest.py."""
         body = case.body if isinstance(case.body, dict) else {}
         number = next(self._numbers)
@@ -64,6 +64,10 @@ class Stage:
                     body |= {"csr": self._visitor.key.csr()}
             case "POST /password":
                 body |= {"old": PASSWORD, "new": f"another password {number}"}
+            case "DELETE /account":
+                body |= {"password": "a wrong password" if every_eighth else PASSWORD}
+            case "DELETE /sessions/{session}":
+                case.path_parameters["session"] = self._another_session()
             case "POST /certificate":
                 body |= {"csr": self.me.key.csr()}
             case "POST /heartbeat":
@@ -75,8 +79,20 @@ class Stage:
 
     def happened(self, case: Case[Any], response: Response) -> None:
         """See tests/fuzz/conftest.py."""
-        if response.status_code == 200 and case.operation.label in ("POST /logout", "POST /password"):
+        if response.status_code == 200 and case.operation.label in (
+            "POST /logout",
+            "POST /password",
+            "DELETE /account",
+        ):
             self._me = None
+
+    def _another_session(self) -> str:
+        """The id of a session beside the one that calls."""
+        account = {"username": self.me.name, "password": PASSWORD, "ip": "127.0.0.1", "port": 8000}
+        self._post("/login", account)
+        headers = {"Authorization": f"Bearer {self.me.token}"}
+        listed = self._http.get(self._url + "/sessions", headers=headers, timeout=20).json()["message"]
+        return next(str(session["id"]) for session in listed if not session["current"])
 
     def _registered(self, name: str) -> Person:
         key = DeviceKey.create()

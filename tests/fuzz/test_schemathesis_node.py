@@ -56,7 +56,11 @@ class Stage:
     def make_plausible(self, case: Case[Any]) -> None:
         """See tests/fuzz/conftest.py."""
         if isinstance(case.body, dict):
-            case.body |= self._plausible_body(case.operation.path.removeprefix(API_PREFIX), case.body)
+            path = case.operation.path.removeprefix(API_PREFIX)
+            deletes = case.operation.label == f"DELETE {API_PREFIX}/account"
+            case.body |= self._plausible_body("/account-deletion" if deletes else path, case.body)
+        if "session" in case.path_parameters and self._logged_in:
+            case.path_parameters["session"] = self._own_session()
         if "user" in case.path_parameters:
             case.path_parameters["user"] = "bob"
         if case.query.get("before") and self._message:
@@ -64,12 +68,21 @@ class Stage:
         if "query" in case.query:
             case.query["query"] = "bo"
 
+    def _own_session(self) -> str:
+        """The id of this node's session; nonsense if it has none."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        answer = self._http.get(self._url + "/sessions", headers=headers, timeout=20)
+        return str(answer.json()["sessions"][0]["id"]) if answer.ok else "0"
+
     def _plausible_body(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         match path:
             case "/account" if not self._logged_in and self._calls < _REGISTERS_AFTER:
                 return {}
             case "/account" | "/session":
                 return {"username": self.name, "password": self.password}
+            case "/account-deletion":  # with everything: what is left of a deleted account answers to little
+                self._calls += 1
+                return {"password": self.password if self._calls % 4 else "a wrong password", "erase": True}
             case "/password":
                 return {"old": self.password, "new": f"another password {next(self._numbers)}"}
             case "/messages":
@@ -84,6 +97,11 @@ class Stage:
             case "POST /account", 201:  # some drawn names are legal
                 assert isinstance(case.body, dict)
                 self.name, self.password, self._logged_in = str(case.body["username"]), str(case.body["password"]), True
+            case "DELETE /account", 200:
+                self.name, self._message = f"{self.name[:20]}.{next(self._numbers)}", None
+                self.register()
+            case "DELETE /sessions/{session}", 200:
+                self.post("/session", username=self.name, password=self.password)
             case "DELETE /session", 200:
                 self.post("/session", username=self.name, password=self.password)
             case "POST /password", 200:

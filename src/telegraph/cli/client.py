@@ -21,11 +21,12 @@ from telegraph.errors import (
     TelegraphError,
     Unavailable,
     UnknownMessage,
+    UnknownSession,
     UnknownUser,
     WrongApiToken,
 )
 from telegraph.protocol import node_api as api
-from telegraph.protocol.manager_api import ErrorAnswer
+from telegraph.protocol.manager_api import ErrorAnswer, SessionInfo
 
 T = TypeVar("T")
 
@@ -138,6 +139,20 @@ class NodeApi:
             raise NodeAway(data=self._data) from problem
         file.flush()
         os.fsync(file.fileno())
+
+    async def sessions(self) -> list[SessionInfo]:
+        """All sessions of the account, the newest first."""
+        return (await self._call("GET", "/sessions", api.Sessions)).sessions
+
+    async def end_session(self, session: str) -> api.Ok:
+        """Ends one of the account's sessions."""
+        if not session.isalnum():
+            raise UnknownSession
+        return await self._call("DELETE", f"/sessions/{_segment(session)}", api.Ok)
+
+    async def delete_account(self, password: str, *, erase: bool = False) -> api.Ok:
+        """Deletes the account for good."""
+        return await self._call("DELETE", "/account", api.Ok, api.AccountDeletion(password, erase))
 
     async def status(self) -> api.NodeStatus:
         """How the node is."""

@@ -13,6 +13,7 @@ from datetime import datetime, tzinfo
 import msgspec
 
 from telegraph.errors import Language
+from telegraph.protocol.manager_api import SessionInfo
 from telegraph.protocol.node_api import AccountState, FailureReason, Message, MessageState, NodeStatus, Person, Settings
 
 TICKS: dict[MessageState, str] = {
@@ -40,6 +41,7 @@ _WANTED_FORMATS = frozenset("\u200c\u200d\u200e\u200f\u061c")
 """Invisible, but harmless and part of how Persian, Arabic, Hebrew and joined emoji are written."""
 _FLAG_TAGS = range(0xE0020, 0xE0080)
 _TAB = "    "
+_KEY_SHOWN = 16
 
 
 def visible(text: str) -> str:
@@ -277,9 +279,25 @@ def status_text(status: NodeStatus, zone: tzinfo | None = None) -> str:
     return "\n".join(f"{padded(title, 10)}  {value}" for title, value in rows)
 
 
+def sessions_text(sessions: Sequence[SessionInfo], zone: tzinfo | None) -> str:
+    """One session a line: its id, what it is, when it was last used, and which is this one."""
+    return "\n".join(_session_line(session, zone) for session in sessions)
+
+
+def _session_line(session: SessionInfo, zone: tzinfo | None) -> str:
+    times = f"last used {moment(session.last_used, zone)}, since {moment(session.created, zone)}"
+    key = f"  key {visible(session.key[:_KEY_SHOWN])}" if session.key else ""
+    return f"{visible(session.id)}  {padded(session.kind, 6)}  {times}{key}{'  (this one)' if session.current else ''}"
+
+
 def settings_text(settings: Settings) -> str:
     """A line for each choice."""
-    return f"Read receipts  {'on' if settings.read_receipts else 'off'}"
+    seen = "not known: no manager answers" if settings.last_seen is None else _on_off(on=settings.last_seen)
+    return f"Read receipts  {_on_off(on=settings.read_receipts)}\nLast seen      {seen}"
+
+
+def _on_off(*, on: bool) -> str:
+    return "on" if on else "off"
 
 
 def count(number: int, thing: str) -> str:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, Sequence
 
-from telegraph.errors import BadInput, IllegalText, NotLoggedIn, UnknownMessage
+from telegraph.errors import AccountDeleted, BadInput, IllegalText, NotLoggedIn, UnknownMessage
 from telegraph.node import acts, history, oneself, receipts, streams
 from telegraph.node.contacts import possible_name
 from telegraph.node.entering import Entering
@@ -70,6 +70,7 @@ class Node(Entering):
             BadInput: ``expires_in`` is less than a second or more than 366 days.
             IllegalText: empty, or longer than 64 KiB in UTF-8.
             UnknownUser, ManagerAway: as :meth:`contact`.
+            AccountDeleted: nothing can reach them any more.
             UnknownMessage: ``reply_to`` is no message of this conversation.
         """
         if not _fits(text):
@@ -77,6 +78,8 @@ class Node(Entering):
         if expires_in is not None and not MIN_SECONDS <= expires_in <= MAX_SECONDS:
             raise BadInput(detail="a message may be given between a second and 366 days")
         contact = await self.contact(user)
+        if self.is_deleted(contact):
+            raise AccountDeleted(username=contact.username)
         account = self._member.require()  # before anything is stored: an error must mean that nothing is sent
         answered = self._find_message(contact, reply_to) if reply_to is not None else None
         draft = streams.Draft(contact.id, text, time.time_ns() // 1000, reply_to=answered)
@@ -150,7 +153,11 @@ class Node(Entering):
         Raises:
             UnknownMessage: there is none with this id.
             WrongState: it is delivered, or somebody else's.
+            AccountDeleted: nothing can reach its recipient any more.
         """
+        located = acts.locate(self.database, message_id)
+        if located.contact in self._departed:
+            raise AccountDeleted(username=self._contacts[located.contact].username)
         found = await acts.retry(self.database, message_id, time.time_ns() // 1000, self._rng)
         if self._peers is not None:
             self._peers.hurry(found.contact)
@@ -245,6 +252,10 @@ class Node(Entering):
     def contacts(self) -> list[Contact]:
         """Everybody known here; nobody while the store is locked."""
         return list(self._contacts) if self._store.state == "open" else []
+
+    def is_deleted(self, contact: Contact) -> bool:
+        """Whether a contact's account was deleted."""
+        return contact.id in self._departed
 
     def presence(self, user_id: str) -> tuple[bool, str | None]:
         """Whether a contact is online as far as is known, and when they were last seen (RFC 3339 or None).

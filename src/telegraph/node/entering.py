@@ -23,6 +23,7 @@ from telegraph.node.running import Running
 from telegraph.node.settings import NodeSettings
 from telegraph.node.trust import Ask
 from telegraph.node.unattended import secrets_of
+from telegraph.protocol.manager_api import SessionInfo, SettingsChange
 from telegraph.protocol.names import check_password, check_username, name_key
 from telegraph.supervision import supervise
 
@@ -123,6 +124,9 @@ class Entering(Running):
         known = self.account
         if known is not None and name_key(known.username) != name_key(username):
             raise OtherAccount(username=known.username)
+        if known is not None and known.ended == "removed":  # what is stored here can still be read
+            await self._store.check(password)
+            return known
         try:
             return await (await self._joined()).login(username, password, accepted=self._store.establish)
         except Unavailable:
@@ -218,6 +222,57 @@ class Entering(Running):
         """
         async with self._one_at_a_time():
             await self._store.back_up(target)
+
+    async def delete_account(self, password: str, *, erase: bool = False) -> None:
+        """Deletes the account for good; ``erase`` removes what is stored here too. May be repeated after an error.
+
+        Raises:
+            WrongCredentials, WrongPassword: it is not the password.
+            ManagerAway, FateUnknown: then the account is still there, or that is not known.
+        """
+        async with self._one_at_a_time():
+            account = self.account
+            if account is None:
+                raise NotLoggedIn
+            if account.ended == "removed":
+                await self._store.check(password)
+            else:
+                await self._member.delete_account(password)
+            if erase:
+                await self._lock()
+                await self._store.erase()
+                self._broker.publish(AccountChanged(self.account_state, None, "removed"))
+
+    async def sessions(self) -> list[SessionInfo]:
+        """All sessions of the account, the newest first.
+
+        Raises:
+            ManagerAway: the managers cannot be asked now.
+        """
+        return await self._member.calls.sessions()
+
+    async def end_session(self, session_id: str) -> None:
+        """Ends one of the account's sessions; that of another device ends for good, its key is revoked.
+
+        Raises:
+            UnknownSession: there is none with this id.
+        """
+        await self._member.calls.end_session(session_id)
+
+    async def last_seen_shown(self) -> bool | None:
+        """Whether others learn when this person was last seen; None while no manager can be asked."""
+        try:
+            return (await self._member.calls.settings()).last_seen
+        except (Unavailable, NotLoggedIn):
+            return None
+
+    async def choose_last_seen(self, *, on: bool) -> None:
+        """From now on others learn when this person was last seen, or not. Whether they are online is always shown.
+
+        Raises:
+            ManagerAway: the managers, who keep this, cannot be asked now.
+        """
+        await self._member.calls.change_settings(SettingsChange(last_seen=on))
 
     def take_recovery_code(self) -> str | None:
         """The recovery code of a store made just now, once; None if there is none to show."""

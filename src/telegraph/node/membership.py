@@ -6,13 +6,13 @@ import secrets
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Protocol
 from urllib.parse import quote
 
 import msgspec
 import structlog
 
 from telegraph.errors import (
+    FateUnknown,
     ManagerAway,
     NotLoggedIn,
     OtherAccount,
@@ -28,7 +28,9 @@ from telegraph.node.keys import DeviceKey
 from telegraph.node.local_address import is_ours
 from telegraph.node.manager_link import ManagerLink
 from telegraph.node.own_address import OwnAddress
+from telegraph.node.owner_calls import OwnerCalls
 from telegraph.node.renewal import renewal_due
+from telegraph.node.surroundings import Surroundings
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.frames import SignedAddress
 from telegraph.protocol.manager_api import (
@@ -38,6 +40,7 @@ from telegraph.protocol.manager_api import (
     HeartbeatRequest,
     LoggedIn,
     LoginRequest,
+    PasswordProof,
     PasswordRequest,
     ReconnectRequest,
     Registered,
@@ -69,54 +72,6 @@ DEFAULT_HEARTBEAT = 10.0
 Accepted = Callable[[str], Awaitable[None]]
 
 
-class Surroundings(Protocol):
-    """What the membership tells the node."""
-
-    async def logged_in(self, account: Account) -> None:
-        """There is an account with a certificate: accept links."""
-        ...
-
-    async def logged_out(self, reason: str, at: str) -> None:
-        """The session is over, since ``at`` (RFC 3339, empty if not known)."""
-        ...
-
-    async def key_given_up(self) -> None:
-        """The device's key is revoked: nothing may be sent under it any more."""
-        ...
-
-    def has_moved_here(self) -> None:
-        """The session moved to this device from another one."""
-        ...
-
-    async def revoked(self, event: Revoked) -> None:
-        """Device keys that must not be spoken with."""
-        ...
-
-    def revocations_cursor(self) -> str:
-        """After which revocations to ask."""
-        ...
-
-    async def user_deleted(self, user_id: str) -> None:
-        """Somebody's account was deleted for good."""
-        ...
-
-    def certificate_renewed(self, account: Account) -> None:
-        """The account has a new certificate: show it from now on."""
-        ...
-
-    def connection_changed(self) -> None:
-        """A manager's event stream opened or broke."""
-        ...
-
-    async def user_changed(self, user: User) -> None:
-        """What the directory says of somebody who is watched."""
-        ...
-
-    def watched(self) -> list[str]:
-        """User ids to hear of."""
-        ...
-
-
 class Membership:
     """The account of this data directory and what the managers know of it."""
 
@@ -143,6 +98,7 @@ class Membership:
         self._connected = asyncio.Event()
         self.account = accounts.load(database)
         self.moved_here = False
+        self.calls = OwnerCalls(link, lambda: self.require().token)
 
     # --- state ---
 
@@ -271,6 +227,23 @@ class Membership:
         except (ManagerAway, NotLoggedIn):
             log.info("logged_out_here_only")
         await asyncio.shield(self._end(account, "logged_out"))
+
+    async def delete_account(self, password: str) -> None:
+        """Deletes the account for good, and ends the session here.
+
+        Raises:
+            WrongCredentials: it is not the password.
+            FateUnknown: it may have been done; asking again says so.
+        """
+        account, at = self.require(), ""
+        try:
+            await self._link.call("DELETE", "/account", Answer, body=PasswordProof(password), token=account.token)
+        except (NotLoggedIn, FateUnknown):
+            told = await self._link.why_ended(account.token or "")
+            if told is None or told.reason != "removed":
+                raise
+            at = told.at
+        await asyncio.shield(self._end(account, "removed", at or _now()))
 
     async def change_password(self, old: str, new: str) -> None:
         """Changes the password in the directory."""
@@ -498,3 +471,7 @@ class Membership:
         path = f"/users/reconnect/{quote(signed.host, safe='')}/{quote(account.username, safe='')}"
         await self._link.call("PUT", path, Answer, body=body, token=account.token, repeatable=True)
         self._announced = signed
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -120,12 +120,16 @@ class MessageDeleted(msgspec.Struct, frozen=True):
 
 
 class PresenceChanged(msgspec.Struct, frozen=True):
-    """Somebody this node talks to came or went, as far as the managers know. ``last_seen`` is RFC 3339 or None."""
+    """Somebody this node talks to came or went, as far as the managers know. ``last_seen`` is RFC 3339 or None.
+
+    ``deleted``: their account was deleted for good.
+    """
 
     user: str
     online: bool
     user_id: str = ""
     last_seen: str | None = None
+    deleted: bool = False
 
 
 class AccountChanged(msgspec.Struct, frozen=True):

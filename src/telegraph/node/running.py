@@ -13,7 +13,7 @@ import structlog
 
 from telegraph.errors import NameHeld, NotLoggedIn, Unavailable
 from telegraph.node import account as accounts
-from telegraph.node import event_log, integrity, voids
+from telegraph.node import event_log, integrity
 from telegraph.node.account import Account
 from telegraph.node.backoff import Backoff
 from telegraph.node.backup import remove_unsent
@@ -21,7 +21,9 @@ from telegraph.node.broker import Broker
 from telegraph.node.contacts import ContactBook, is_news
 from telegraph.node.database import Database
 from telegraph.node.deliveries import Deliveries
+from telegraph.node.departed import Departed
 from telegraph.node.expiring import Expiring
+from telegraph.node.farewells import Farewells
 from telegraph.node.joining import EarlyStore, finder, known_managers, settle_ca, stored_ca
 from telegraph.node.manager_client import ManagerClient
 from telegraph.node.manager_link import ManagerLink
@@ -44,7 +46,6 @@ from telegraph.node.vault import Stretching
 from telegraph.peer.tls import Credentials, TlsEndpoint
 from telegraph.protocol.addresses import Address, parse_address
 from telegraph.protocol.manager_api import User
-from telegraph.protocol.manager_events import Revoked
 from telegraph.protocol.node_api import AccountState
 from telegraph.storage.datadir import DataDirectory
 from telegraph.storage.engine import sqlite3
@@ -58,7 +59,7 @@ _RETRY_LAST = 10.0
 """Seconds between attempts to reach a manager."""
 
 
-class Running:
+class Running(Farewells):
     """What a node is beneath its public face, :class:`telegraph.node.app.Node`: see there for the parameters.
 
     It is *locked* until the store is open: then it serves only its local API. Once open, it belongs to an organisation,
@@ -175,6 +176,7 @@ class Running:
             opened.push_async_callback(self._leave)
             await self.database.set(**self._early.values)
             self._revoked = Revocations(self.database)
+            self._departed = Departed(self.database)
             self._ca = stored_ca(self.settings, self.database)
             self._contacts = ContactBook(self.database)
             self._decisions = Decisions(self._contacts, self._broker, self._own_side, self._on_decided)
@@ -422,27 +424,6 @@ class Running:
     def has_moved_here(self) -> None:
         """Tells followers that the session moved to this device."""
         self._broker.publish(AccountChanged(self.account_state, self.username, "moved_here"))
-
-    async def revoked(self, event: Revoked) -> None:
-        """Refuses these keys from now on, closes their links, and keeps that on disk."""
-        self._revoked.note(event)
-        if self._peers is not None:
-            await self._peers.close_revoked()
-        await self._revoked.store(event)
-        if event.keys:
-            log.info("revoked_keys_learnt", count=len(event.keys))
-
-    def revocations_cursor(self) -> str:
-        """After which revocations to ask."""
-        return self._revoked.cursor
-
-    async def user_deleted(self, user_id: str) -> None:
-        """Somebody's account is gone: what waits for them fails."""
-        contact = self._contacts.of_user(user_id)
-        log.info("contact_deleted", known=contact is not None)
-        if contact is not None:
-            await self.database.write(lambda connection: voids.fail_all(connection, contact.id, "account_deleted"))
-            self._messages_changed(contact.id)
 
     def connection_changed(self) -> None:
         """Tells followers."""

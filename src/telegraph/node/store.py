@@ -212,6 +212,22 @@ class Store:
             (self._directory / name).unlink(missing_ok=True)
         self._vault = None
 
+    async def erase(self) -> None:
+        """Removes the store for good, copies of before upgrades too; what an interrupted call left, the next removes.
+
+        Raises:
+            DataUnreadable: the disk does not let go of it.
+        """
+        await self.lock()
+        try:
+            for copy in self._directory.glob(f"{Path(FILE).stem}-version-*"):
+                copy.unlink(missing_ok=True)
+            for name in reversed(_FILES):  # the vault last, as in set_aside
+                (self._directory / name).unlink(missing_ok=True)
+        except OSError as problem:
+            raise DataUnreadable(data=self._directory, detail=problem.strerror) from problem
+        self._vault = None
+
     async def set_aside(self) -> Path:
         """Moves the store into a folder of its own, still locked, and begins anew; where it lies now.
 

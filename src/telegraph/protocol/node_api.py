@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from telegraph.protocol.manager_api import Password, Status, Username
+from telegraph.protocol.manager_api import Password, SessionInfo, Status, Username
 
 API_PREFIX = "/api/v1"
 DEFAULT_API_PORT = 8420
@@ -51,6 +51,19 @@ class SessionRequest(msgspec.Struct):
     password: Password
     unlock: Annotated[str, Meta(max_length=256)] | None = None
     set_aside: bool = False
+
+
+class AccountDeletion(msgspec.Struct):
+    """``DELETE /api/v1/account``; ``erase``: what is stored on this machine too."""
+
+    password: Password
+    erase: bool = False
+
+
+class Sessions(msgspec.Struct):
+    """``GET /api/v1/sessions``, the newest first."""
+
+    sessions: list[SessionInfo]
 
 
 class RecoveryRequest(msgspec.Struct):
@@ -166,6 +179,7 @@ class Conversation(msgspec.Struct):
 
     ``key_changed``: their device key changed, or is said to have, and the user has not said that they know. ``waits``:
     why nothing is sent until the user says so. ``verified``: the user has compared their safety number.
+    ``deleted``: their account was deleted; what is written to them is refused.
     """
 
     user: str
@@ -179,6 +193,7 @@ class Conversation(msgspec.Struct):
     waits: WaitReason | None = None
     verified: bool = False
     blocked: bool = False
+    deleted: bool = False
 
 
 class SendRequest(msgspec.Struct):
@@ -284,18 +299,21 @@ class Deleted(msgspec.Struct):
 
 
 class Settings(msgspec.Struct):
-    """``GET /api/v1/settings``: choices of the account on this node.
+    """``GET /api/v1/settings``: choices of the account.
 
-    ``read_receipts``: others are told that their messages were read here.
+    ``read_receipts``: others are told that their messages were read here, on this node. ``last_seen``: others learn
+    when this person was last seen; the managers keep that, and it is null while none of them answers.
     """
 
     read_receipts: bool
+    last_seen: bool | None = None
 
 
 class SettingsChange(msgspec.Struct):
     """``PUT /api/v1/settings``: what is left out stays as it is."""
 
     read_receipts: bool | None = None
+    last_seen: bool | None = None
 
 
 class Found(msgspec.Struct):
@@ -343,13 +361,17 @@ class DeletedEvent(msgspec.Struct, tag="deleted", tag_field="type"):
 
 
 class PresenceEvent(msgspec.Struct, tag="presence", tag_field="type"):
-    """Somebody this node talks to came or went; sent for everybody once when a stream opens."""
+    """Somebody this node talks to came or went; sent for everybody once when a stream opens.
+
+    ``deleted``: their account was deleted for good.
+    """
 
     cursor: int
     user: str
     user_id: str
     status: Status
     last_seen: str | None
+    deleted: bool = False
 
 
 class ContactEvent(msgspec.Struct, tag="contact", tag_field="type"):

@@ -20,6 +20,7 @@ from telegraph.errors import (
     NotLoggedIn,
     TelegraphError,
     UnknownMessage,
+    UnknownSession,
     UnknownUser,
     WrongApiToken,
     WrongCredentials,
@@ -27,9 +28,11 @@ from telegraph.errors import (
 )
 from telegraph.protocol import node_api as api
 from telegraph.protocol.frames import MAX_TEXT_BYTES
+from telegraph.protocol.manager_api import SessionInfo
 
 T = TypeVar("T")
 TOKEN = "the-token"
+KEY = "ab" * 32
 ENCODE = msgspec.json.encode
 
 
@@ -45,7 +48,13 @@ class FakeNode:
             api.Person("carol", "id-carol", "offline", "2026-11-23T10:00:00.000000Z"),
         ]
         self.messages: list[api.Message] = []
-        self.settings = api.Settings(read_receipts=True)
+        self.settings = api.Settings(read_receipts=True, last_seen=True)
+        self.sessions = [
+            SessionInfo("5e55101", "plain", "2026-11-24T13:50:00Z", "2026-11-24T14:10:00Z", current=False),
+            SessionInfo(
+                "de71ce", "device", "2026-11-23T10:00:00Z", "2026-11-24T14:11:00Z", current=True, key="ab" * 32
+            ),
+        ]
         self.events: list[api.Event] = []
         self.bodies: list[tuple[str, str, Any]] = []
         self.failing: TelegraphError | None = None
@@ -124,6 +133,9 @@ class FakeNode:
                 web.post(prefix + "/session", self._login),
                 web.delete(prefix + "/session", self._logout),
                 web.post(prefix + "/password", self._password),
+                web.delete(prefix + "/account", self._delete_account),
+                web.get(prefix + "/sessions", self._sessions),
+                web.delete(prefix + "/sessions/{session}", self._end_session),
                 web.get(prefix + "/status", self._status),
                 web.get(prefix + "/people", self._people),
                 web.get(prefix + "/conversations", self._conversations),
@@ -253,6 +265,23 @@ class FakeNode:
         self.messages = [message for message in self.messages if message not in gone]
         return _answer(api.Deleted(len(gone)))
 
+    async def _delete_account(self, request: web.Request) -> web.Response:
+        body = await self._body(request, api.AccountDeletion)
+        if self.passwords["alice"] != body.password:
+            raise WrongCredentials
+        self.username = None
+        return _answer(api.Ok("deleted"))
+
+    async def _sessions(self, _: web.Request) -> web.Response:
+        return _answer(api.Sessions(self.sessions))
+
+    async def _end_session(self, request: web.Request) -> web.Response:
+        left = [session for session in self.sessions if session.id != request.match_info["session"]]
+        if left == self.sessions:
+            raise UnknownSession
+        self.sessions = left
+        return _answer(api.Ok("ended"))
+
     async def _settings(self, _: web.Request) -> web.Response:
         return _answer(self.settings)
 
@@ -260,6 +289,8 @@ class FakeNode:
         change = await self._body(request, api.SettingsChange)
         if change.read_receipts is not None:
             self.settings.read_receipts = change.read_receipts
+        if change.last_seen is not None:
+            self.settings.last_seen = change.last_seen
         return _answer(self.settings)
 
     async def _search(self, request: web.Request) -> web.Response:

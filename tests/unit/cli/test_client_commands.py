@@ -33,6 +33,8 @@ CLIENT_COMMANDS = [
     "search",
     "settings",
     "delete",
+    "sessions",
+    "delete-account",
     "cancel",
     "retry",
     "chat",
@@ -279,10 +281,10 @@ def test_a_message_or_a_conversation_is_deleted(cli: "Cli", node: "FakeNode") ->
 
 
 def test_choices_are_shown_and_changed_one_by_one(cli: "Cli", node: "FakeNode") -> None:
-    assert cli("settings").out == "Read receipts  on\n"
+    assert cli("settings").out == "Read receipts  on\nLast seen      on\n"
     assert cli("settings", "--read-receipts", "off", "--format", "json").json()["read_receipts"] is False
     assert node.bodies[-1][:2] == ("PUT", "/api/v1/settings")
-    assert cli("settings").out == "Read receipts  off\n"
+    assert cli("settings").out == "Read receipts  off\nLast seen      on\n"
     assert cli("settings", "--read-receipts", "perhaps").code == 2
 
 
@@ -394,3 +396,67 @@ def test_helps_have_examples_and_the_shared_options() -> None:
         assert f"telegraph {name}" in text, name
         assert "--data" in text, name
         assert "--format" in text, name
+
+
+def test_last_seen_is_a_choice_and_unknown_while_no_manager_answers(cli: "Cli", node: "FakeNode") -> None:
+    assert cli("settings", "--last-seen", "off", "--format", "json").json()["last_seen"] is False
+    assert node.bodies[-1][2]["read_receipts"] is None  # what is not given stays
+    node.settings.last_seen = None
+    assert "not known: no manager answers" in cli("settings").out
+
+
+# --- sessions ---
+
+
+def test_sessions_are_listed_with_their_ids_kinds_and_keys(cli: "Cli", node: "FakeNode") -> None:
+    assert len(node.sessions) == 2
+    plain, device = cli("sessions").out.splitlines()
+    assert plain.startswith("5e55101  plain   last used 2026-11-24")
+    assert device.startswith("de71ce  device")
+    assert "key abababababababab" in device
+    assert device.endswith("(this one)")
+    assert [each["current"] for each in cli("sessions", "--format", "json").json()] == [False, True]
+
+
+def test_a_session_is_ended_by_its_id(cli: "Cli", node: "FakeNode") -> None:
+    assert "ended" in cli("sessions", "end", "5e55101").out
+    assert node.bodies[-1][:2] == ("DELETE", "/api/v1/sessions/5e55101")
+    assert [session.id for session in node.sessions] == ["de71ce"]
+    assert cli("sessions", "end", "5e55101").code == 4
+
+
+@pytest.mark.parametrize("arguments", [["end"], ["begin", "5e55101"]])
+def test_which_session_has_to_be_said(cli: "Cli", node: "FakeNode", arguments: list[str]) -> None:
+    assert cli("sessions", *arguments).code == 2
+    assert node.bodies == []
+
+
+@pytest.mark.parametrize("session", ["../account", "a/b", "?", "%2e"])
+def test_what_is_no_id_is_not_asked_for(cli: "Cli", node: "FakeNode", session: str) -> None:
+    assert cli("sessions", "end", session).code == 4
+    assert node.bodies == []
+
+
+# --- deleting the account ---
+
+
+def test_an_account_is_deleted_with_its_name_and_its_password(cli: "Cli", node: "FakeNode") -> None:
+    ran = cli("delete-account", "--confirm", "alice", env=SECRET)
+    assert "The account alice is deleted." in ran.out
+    assert node.bodies[-1] == ("DELETE", "/api/v1/account", {"password": "correct horse", "erase": False})
+
+
+def test_erasing_what_is_on_this_machine_is_asked_for_and_said(cli: "Cli", node: "FakeNode") -> None:
+    assert "erased" in cli("delete-account", "--erase", "--confirm", "alice", env=SECRET).out
+    assert node.bodies[-1][2]["erase"] is True
+
+
+@pytest.mark.parametrize("confirmation", [[], ["--confirm", "bob"], ["--confirm", ""], ["--confirm", "ALICE"]])
+def test_without_the_very_name_nothing_is_deleted(cli: "Cli", node: "FakeNode", confirmation: list[str]) -> None:
+    assert cli("delete-account", *confirmation, env=SECRET).code == 2
+    assert "DELETE" not in [method for method, _, _ in node.bodies]
+
+
+def test_a_wrong_password_deletes_nothing(cli: "Cli", node: "FakeNode") -> None:
+    assert cli("delete-account", "--confirm", "alice", env={"TELEGRAPH_PASSWORD": "wrong horse"}).code == 4
+    assert node.username == "alice"

@@ -161,6 +161,27 @@ async def test_another_key_begins_anew_with_everybody_and_what_waits_goes_under_
     assert row == [(bob.key.public, 0)]  # theirs did not change
 
 
+async def test_a_message_whose_acknowledgement_was_lost_before_the_key_changed_is_stored_once_and_delivered(
+    town: Town,
+) -> None:
+    alice, bob = await town.join("alice"), await town.join("bob")
+    await alice.send(bob, "one")
+    await until(lambda: alice.states(bob) == ["delivered"])
+    await alice.stop()
+    await alice.db.write(
+        lambda connection: connection.execute("INSERT INTO outbox SELECT contact, seq, id FROM messages WHERE mine")
+    )
+    assert alice.states(bob) == ["pending"]  # as if the acknowledgement had never come
+    await device_key(alice.db)
+    alice.key = await replace_device_key(alice.db)
+    await bob.contacts.learn(alice.in_directory())
+    await alice.start()
+    await alice.send(bob, "two")
+    await until(lambda: bob.texts(alice)[-1:] == ["two"])
+    assert [text for text in bob.texts(alice) if text] == ["one", "two"]  # an empty one says that her key changed
+    await until(lambda: alice.states(bob) == ["delivered", "delivered"])
+
+
 async def test_a_contact_who_never_logged_in_has_nothing_to_begin_anew(town: Town) -> None:
     alice, bob = await town.join("alice"), await town.join("bob")
     await alice.know(bob)

@@ -29,6 +29,10 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await made.lock()
 
 
+def files_in(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
 async def reopened(tmp_path: Path, password: str) -> bytes | None:
     again = Store(tmp_path, QUICK)
     await again.unlock(password)
@@ -289,3 +293,23 @@ async def test_the_keyring_of_the_session_opens_it(store: Store, tmp_path: Path)
         assert not await Store(tmp_path, QUICK).unlock_unattended(Keyring("another node"))
     finally:
         keyring.set_keyring(before)
+
+
+async def test_an_erased_store_leaves_no_file_and_the_next_account_begins_anew(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "store-version-1.sqlite3").write_bytes(b"a copy of before an upgrade")
+    await store.erase()
+    assert files_in(tmp_path) == []
+    assert store.state == "none"
+    await store.make("another password")
+    assert store.database.setting("secret") is None
+
+
+async def test_an_erasure_that_was_interrupted_can_be_repeated(store: Store, tmp_path: Path) -> None:
+    await store.lock()
+    (tmp_path / "store.sqlite3").unlink()  # the vault goes last
+    again = Store(tmp_path, QUICK)
+    with pytest.raises(DataUnreadable):
+        await again.unlock(PASSWORD)
+    await again.erase()
+    assert files_in(tmp_path) == []
+    assert again.state == "none"

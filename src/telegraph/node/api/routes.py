@@ -34,7 +34,7 @@ from telegraph.errors import (
     WrongCredentials,
     WrongPassword,
 )
-from telegraph.node.api import message_calls, settings_calls, views
+from telegraph.node.api import account_calls, message_calls, settings_calls, views
 from telegraph.node.api.download import pieces_of, taken
 from telegraph.node.api.guard import Guard
 from telegraph.node.api.people import PEOPLE_ROUTES
@@ -233,6 +233,7 @@ def rest_router(node: Node, guard: Guard) -> Router:
             send,
             *message_calls.CALLS,
             *settings_calls.CALLS,
+            *account_calls.CALLS,
         ],
     )
     unguarded = Router(

@@ -28,6 +28,8 @@ DESCRIPTION: Final = Description(
         node_api.PasswordChange,
         node_api.RecoveryRequest,
         node_api.RecoveryCode,
+        node_api.AccountDeletion,
+        node_api.Sessions,
         node_api.BrowserRequest,
         node_api.Account,
         node_api.NodeStatus,

@@ -8,6 +8,7 @@ from telegraph.errors import (
     BodyTooLarge,
     ForeignOrigin,
     MalformedBody,
+    ManagerAway,
     NotLoggedIn,
     UnsupportedMedia,
     WrongApiToken,
@@ -22,21 +23,27 @@ _MEMBER = (NotLoggedIn, WrongApiToken, ForeignOrigin)
 
 @get("/settings", responses=answers(*_MEMBER))
 async def settings(node: NamedDependency[Node]) -> api.Settings:
-    """The choices of the account on this node."""
-    return api.Settings(read_receipts=node.read_receipts)
+    """The choices of the account."""
+    return await _settings(node)
 
 
 @put(
     "/settings",
     dto=StrictJson,
     return_dto=None,
-    responses=answers(MalformedBody, BodyTooLarge, UnsupportedMedia, *_MEMBER),
+    responses=answers(MalformedBody, BodyTooLarge, UnsupportedMedia, ManagerAway, *_MEMBER),
 )
 async def change_settings(node: NamedDependency[Node], data: JSONBody[api.SettingsChange]) -> api.Settings:
     """Changes some of them; the answer has all."""
+    if data.last_seen is not None:  # first: it is the one that can fail
+        await node.choose_last_seen(on=data.last_seen)
     if data.read_receipts is not None:
         await node.choose_read_receipts(on=data.read_receipts)
-    return api.Settings(read_receipts=node.read_receipts)
+    return await _settings(node)
+
+
+async def _settings(node: Node) -> api.Settings:
+    return api.Settings(read_receipts=node.read_receipts, last_seen=await node.last_seen_shown())
 
 
 CALLS = (settings, change_settings)

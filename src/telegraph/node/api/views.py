@@ -18,7 +18,7 @@ from telegraph.node.model import (
 )
 from telegraph.node.people import SafetyNumber
 from telegraph.protocol import node_api
-from telegraph.protocol.manager_api import User
+from telegraph.protocol.manager_api import Status, User
 from telegraph.protocol.version import __version__
 
 _LOCKED = ("none", "locked")
@@ -57,6 +57,7 @@ def conversation(node: Node, contact: Contact) -> node_api.Conversation:
         waits=contact.waits,
         verified=contact.verified,
         blocked=contact.blocked,
+        deleted=node.is_deleted(contact),
     )
 
 
@@ -114,6 +115,7 @@ def presence(node: Node, contact: Contact) -> node_api.PresenceEvent:
         user_id=contact.user_id,
         status="online" if online else "offline",
         last_seen=last_seen,
+        deleted=node.is_deleted(contact),
     )
 
 
@@ -126,8 +128,9 @@ def event(cursor: int, happened: Event) -> node_api.Event:  # noqa: PLR0911 - on
             return node_api.StateEvent(cursor, as_api_message(message))
         case MessageDeleted(user, user_id, message_id):
             return node_api.DeletedEvent(cursor, user, user_id, message_id)
-        case PresenceChanged(user, online, user_id, last_seen):
-            return node_api.PresenceEvent(cursor, user, user_id, "online" if online else "offline", last_seen)
+        case PresenceChanged(user, online, user_id, last_seen, deleted):
+            status: Status = "online" if online else "offline"
+            return node_api.PresenceEvent(cursor, user, user_id, status, last_seen, deleted)
         case ContactChanged(contact):
             return node_api.ContactEvent(cursor, trust(contact))
         case AccountChanged(account, username, reason, at):

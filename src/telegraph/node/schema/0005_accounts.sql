@@ -1,4 +1,4 @@
--- Accounts that end, and devices that are given up.
+-- Devices that are given up.
 
 -- The managers' list of revoked device keys, for the time when none of them answers. `key`: SHA-256 of the raw key, hex.
 -- `until`: RFC 3339; no certificate of the key is valid after it.
@@ -8,6 +8,3 @@ CREATE TABLE revoked (
     until TEXT NOT NULL,
     PRIMARY KEY (user_id, key)
 ) STRICT, WITHOUT ROWID;
-
--- `deleted`: their account was deleted; nothing can reach them any more.
-ALTER TABLE contacts ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;

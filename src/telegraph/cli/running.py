@@ -9,8 +9,9 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 
-import structlog
 import uvloop
+
+from telegraph.cli.lean import structlog
 
 _STOPPED_WITHIN = 5.0
 """Seconds that a daemon gets to end by itself once it was told to."""

@@ -9,15 +9,17 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import dns.asyncresolver
-import dns.exception
 import structlog
 
 from telegraph.errors import IllegalAddress
 from telegraph.protocol.addresses import Address, check_host
 from telegraph.protocol.identity import MANAGER_ALIAS
 from telegraph.protocol.invites import DEFAULT_MANAGER_PORT
+
+if TYPE_CHECKING:
+    from dns.asyncresolver import Resolver
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +32,7 @@ async def urls_of_alias(
     port: int = DEFAULT_MANAGER_PORT,
     *,
     timeout: float = DEFAULT_TIMEOUT,  # noqa: ASYNC109 - seconds for all sources together, not for one await
-    resolver: dns.asyncresolver.Resolver | None = None,
+    resolver: "Resolver | None" = None,
 ) -> list[str]:
     """``https://ADDRESS:port`` of every address of the alias, each once; empty if nobody knows the alias.
 
@@ -53,11 +55,14 @@ def urls(port: int, addresses: Iterable[str]) -> list[str]:
     return list(found)
 
 
-async def _of_dns(alias: str, kind: str, seconds: float, resolver: dns.asyncresolver.Resolver | None) -> list[str]:
+async def _of_dns(alias: str, kind: str, seconds: float, resolver: "Resolver | None") -> list[str]:
+    from dns.asyncresolver import Resolver  # 3.4 MB, which a node that was told its managers need not have
+    from dns.exception import DNSException
+
     try:
-        asked = resolver or dns.asyncresolver.Resolver()
+        asked = resolver or Resolver()
         answer = await asked.resolve(alias, kind, lifetime=seconds, search=resolver is None)
-    except (dns.exception.DNSException, OSError) as problem:
+    except (DNSException, OSError) as problem:
         log.debug("alias_not_in_dns", alias=alias, kind=kind, reason=type(problem).__name__)
         return []
     return [record.to_text() for record in answer]

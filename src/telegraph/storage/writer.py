@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -17,7 +18,7 @@ from typing import Any, Literal, TypeVar
 
 from telegraph.errors import DataUnreadable, DiskFailed
 from telegraph.storage.engine import sqlite3
-from telegraph.storage.gathering import Gathering, share_of
+from telegraph.storage.gathering import Gathering, share_of, worth_waiting
 from telegraph.storage.schema import Connect
 
 T = TypeVar("T")
@@ -41,6 +42,9 @@ _DISK_FAILED = frozenset(
 _PATIENCE = 0.005
 """Seconds that a job which is not urgent waits for one that is."""
 
+
+_LONGEST_WAIT = 0.005
+"""Seconds that one who could be committed waits for others, at most."""
 
 _State = Literal["idle", "gathering", "committing"]
 
@@ -99,6 +103,8 @@ class Writer:
         self._impatient = False
         self._lock = threading.Lock()
         self._go: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._company = threading.Event()
+        self._took = 0.0
         self._closed = False
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
@@ -144,6 +150,8 @@ class Writer:
                 self._be_patient(job.loop)
                 return job.future
             self._hurried += 1
+            if not self._company.is_set() and self._no_need_to_wait(job):
+                self._company.set()
             if self._state == "idle":
                 self._state, self._gatherer = "gathering", job.loop
                 self._gathering.begin(self.under_way())
@@ -151,6 +159,9 @@ class Writer:
             elif self._state == "gathering" and self._gatherer is not job.loop:  # which might end and never turn again
                 self._start()
         return job.future
+
+    def _no_need_to_wait(self, job: _Job) -> bool:
+        return not job.together or not worth_waiting(len(self._waiting), self.under_way())
 
     def _turn(self) -> None:
         """One turn of the event loop has passed since it was last seen how many wait."""
@@ -188,8 +199,19 @@ class Writer:
 
     def _commit_while(self, *, hurried: bool) -> None:
         while batch := self._take(hurried=hurried):
+            began = time.monotonic()
             self._commit(batch)
+            self._took = min(time.monotonic() - began, _LONGEST_WAIT)
             _settle(batch)
+            self._wait_for_company()
+
+    def _wait_for_company(self) -> None:
+        """Waits for those who are about to come back; in vain not longer than the commit before took."""
+        with self._lock:
+            if not self._waiting or self._closed or any(self._no_need_to_wait(job) for job in self._waiting):
+                return
+            self._company.clear()
+        self._company.wait(self._took)
 
     def _take(self, *, hurried: bool) -> list[_Job]:
         """The next batch; empty if nobody waits, or nobody in a hurry."""

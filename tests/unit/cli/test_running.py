@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import resource
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -32,3 +33,12 @@ def test_a_daemons_threads_do_not_wait_long_for_one_another() -> None:
         assert sys.getswitchinterval() < 0.001
     finally:
         sys.setswitchinterval(before)
+
+
+def test_a_daemon_does_not_load_what_it_never_uses() -> None:
+    code = (
+        "import sys, telegraph.cli.node, telegraph.node.app, telegraph.node.api.server;"
+        "print([name for name in ('rich', 'pygments', 'dns', 'prometheus_client') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -2,13 +2,16 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telegraph.errors import DataUnreadable, DiskFailed
+from telegraph.storage import writer
 from telegraph.storage.engine import sqlite3
 from telegraph.storage.gathering import MAX_BATCH
 from telegraph.storage.schema import connect
@@ -282,6 +285,32 @@ async def test_half_goes_into_a_commit_where_messages_come_back(ledger: _Ledger)
     await asyncio.gather(*tasks)
     assert ledger.commits == 4, "one for the job that ran, then 32, 16 and 16"
     assert ledger.words() == [str(number) for number in range(64)]
+
+
+async def test_a_few_wait_for_those_who_are_about_to_come_back_but_not_for_long(ledger: _Ledger) -> None:
+    loop = asyncio.get_running_loop()
+    ledger.writer.under_way = lambda: 100
+    async with ledger.held():
+        first = ledger.writer.run_together(_put_all, "alice", loop)
+    async with asyncio.timeout(5):
+        assert await first == "alice of 1", "though nobody came"
+    assert ledger.words() == ["alice"]
+
+
+async def test_what_cannot_be_done_together_is_not_kept_waiting(
+    ledger: _Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_LONGEST_WAIT", 3600.0)
+    monkeypatch.setattr(writer, "time", SimpleNamespace(monotonic=count(0, 3600).__next__))  # each commit takes an hour
+    loop = asyncio.get_running_loop()
+    ledger.writer.under_way = lambda: 100
+    async with asyncio.timeout(5):
+        async with ledger.held():
+            together = ledger.writer.run_together(_put_all, "alice", loop)
+            single = asyncio.create_task(ledger.writer.run(_put("bob")))
+            await asyncio.sleep(0)
+        await asyncio.gather(together, single)
+    assert ledger.words() == ["alice", "bob"]
 
 
 async def test_callers_who_are_woken_together_share_their_next_commit(ledger: _Ledger) -> None:

@@ -1,0 +1,1 @@
+"""Parts of bench/messages.py: the baselines, the nodes, the processes that run them, and what is printed."""

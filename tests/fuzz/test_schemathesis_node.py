@@ -23,6 +23,10 @@ _REGISTERS_AFTER = 500
 """Calls on a new node before its first account: until then every call meets a node that belongs to nobody."""
 
 
+AWAY = "dave"
+"""Somebody with an account whose node does not run: what is sent to him waits."""
+
+
 class Stage:
     """A node of one person, who writes with bob. Whoever logs out is logged in again."""
 
@@ -63,6 +67,8 @@ class Stage:
             case.path_parameters["session"] = self._own_session()
         if "user" in case.path_parameters:
             case.path_parameters["user"] = "bob"
+        if "message" in case.path_parameters and self._logged_in:
+            case.path_parameters["message"] = self.post("/messages", to=AWAY, text="waits")["id"]
         if case.query.get("before") and self._message:
             case.query["before"] = self._message
         if "query" in case.query:
@@ -129,6 +135,9 @@ def test_the_node_answers_everything_as_its_document_says(
     stages = {name: Stage(node, name) for name, node in nodes.items()}
     for name in ("alice", "bob"):
         stages[name].register()
+    away = start(AWAY)
+    Stage(away, AWAY).register()
+    away.process.kill()
     for number in range(5):
         stages["bob"].post("/messages", to="alice", text=f"number {number}")
 

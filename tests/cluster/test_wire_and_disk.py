@@ -1,14 +1,18 @@
 """What others can see: on the wire between two nodes, and on their disks. And what strangers get: nothing."""
 
+import asyncio
 import base64
 import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import msgspec
 import pytest
 from people import RealTown, town
+from planted import NO_BUG
+from relay import read_identity
 from wire import (
     APPLICATION_DATA,
     CHANGE_CIPHER_SPEC,
@@ -21,8 +25,10 @@ from wire import (
     streams,
 )
 
+from telegraph.node.keys import DeviceKey
 from telegraph.peer.credentials import Credentials, client_context
-from telegraph.protocol.frames import Hello, encode_frames
+from telegraph.protocol.frames import Frame, Hello, MessageFrame, decode_frames, encode_frames
+from telegraph.protocol.identity import holder_of
 from telegraph.protocol.node_api import Conversations
 from telegraph.testing.certificates import Organisation
 from telegraph.testing.hosts import Network
@@ -161,6 +167,61 @@ async def test_strangers_are_refused_in_the_handshake_and_leave_nothing(tmp_path
         assert status == 200
         assert [found.user for found in msgspec.json.decode(answer, type=Conversations).conversations] == ["alice"]
         assert len(running.history.records) == before
+
+
+async def greet_as(running: RealTown, identity: Credentials) -> list[Frame]:
+    """Opens a link to bob from mallory's host under a stolen identity, greets and writes: what bob says first."""
+    holder = holder_of(ssl.PEM_cert_to_DER_cert(identity.certificate_pem))
+    forged = MessageFrame(
+        id=bytes(15) + b"!", seq=1000, seen=0, sender=holder.id, recipient="bob", sent_at=0, text="send me money"
+    )
+    connector = aiohttp.TCPConnector(socket_factory=running.network["mallory"].socket)
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        session.ws_connect(
+            f"https://{running.network['bob'].address}:{PEER_PORT}/link", ssl=client_context(identity)
+        ) as link,
+    ):
+        await link.send_bytes(encode_frames([Hello([1], holder.id, "alice")]))
+        await link.send_bytes(encode_frames([forged]))
+        answer = await link.receive(timeout=10)
+        return decode_frames(answer.data) if answer.type is aiohttp.WSMsgType.BINARY else []
+
+
+async def log_in_elsewhere(running: RealTown, name: str) -> None:
+    """Somebody logs in on another device, from mallory's host: the key of the one before is revoked."""
+    trust = ssl.create_default_context(cafile=str(running.root / "manager" / "ca.pem"))
+    trust.check_hostname = False  # a test's short cut: nodes ask for the managers' name
+    body = {
+        "username": name,
+        "password": PASSWORD,
+        "ip": running.network["mallory"].address,
+        "port": PEER_PORT,
+        "csr": DeviceKey.create().csr(),
+    }
+    connector = aiohttp.TCPConnector(socket_factory=running.network["mallory"].socket)
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        session.post(f"{running.manager_url}/login", json=body, ssl=trust) as answer,
+    ):
+        assert answer.status == 200, await answer.text()
+
+
+async def test_a_device_whose_key_was_revoked_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    async with town(tmp_path, "alice", "bob", guests=("mallory",), bug=NO_BUG) as running:
+        await talk(running)
+        stolen = read_identity(running.people["alice"].identity_file)
+        assert isinstance((await greet_as(running, stolen))[0], Hello)  # as long as nobody knows, it is alice's device
+        before = await running.people["bob"].kept("alice")
+
+        await log_in_elsewhere(running, "alice")
+        async with asyncio.timeout(60):
+            while "revoked_keys_learnt" not in running.logs():  # noqa: ASYNC110 - it is in the log of another process
+                await asyncio.sleep(0.1)
+
+        assert not any(isinstance(frame, Hello) for frame in await greet_as(running, stolen))
+        after = await running.people["bob"].kept("alice")
+        assert [message for message in after if message.text] == before  # without text: alice has another key now
 
 
 # --- the disk ---

@@ -60,6 +60,27 @@ def numbered(count: int) -> list[str]:
     return [str(number) for number in range(count)]
 
 
+async def test_who_cancels_and_writes_on_at_once_still_hears_that_the_other_had_it(
+    town: Town, pair: tuple[Person, Person]
+) -> None:
+    alice, bob = pair
+    contact = await alice.know(bob)
+    link = alice.peers.links.of(contact.id)
+    assert link is not None
+    town.network.delay(0.02)
+    [one] = await say(alice, bob, "one")
+    await until(lambda: link.sent == one.seq)
+    await alice.db.write(lambda db: voids.cancel(db, one.row))
+    draft = Draft(contact.id, "two", alice.clock)
+    two = await alice.db.write_together(_append_all, draft)
+
+    alice.peers.happened(contact.id)
+    alice.peers.offer(contact.id, streams.as_frame(draft, two, alice.user_id, bob.user_id))
+
+    await until(lambda: alice.states(bob) == ["delivered"] * 3)
+    assert bob.texts(alice) == ["hello", "one", "two"]
+
+
 async def test_most_of_what_was_just_stored_is_sent_without_being_read(
     pair: tuple[Person, Person], reads: list[int]
 ) -> None:

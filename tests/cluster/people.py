@@ -210,7 +210,7 @@ class Person:
         self.town.history.note(kind, node=self.name, peer=message.recipient, text=message.text)
         with contextlib.suppress(*_AWAY):
             status, answer = await self.call("POST", f"/messages/{message.id}/{word}")
-            assert status in (200, 409, 500), answer  # 409: it is delivered; 500: the disk is full
+            assert status in (200, 409, 500, 503), answer  # it is delivered, or the disk is full
 
     async def read(self, peer: str) -> None:
         self.town.history.note(ReadCalled, node=self.name, peer=peer)

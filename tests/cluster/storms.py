@@ -210,13 +210,14 @@ async def run(
     """A whole run: traffic under faults, then quiet; every broken promise. Prints what it was.
 
     At least so many ``messages``, and so many ``blows``; None: until there were enough messages. ``at_once``: so many
-    plans of blows side by side.
+    blows side by side.
     """
     began = time.monotonic()
     storm, traffic = Storm(town, seed), Traffic(town, seed, writers=writers, pause=pause)
-    plans = [itertools.islice(plan(seed + 1_000 * number, sorted(town.people)), blows) for number in range(at_once)]
+    lanes = itertools.tee(itertools.islice(plan(seed, sorted(town.people)), blows), at_once)
+    dealt = [itertools.islice(lane, number, None, at_once) for number, lane in enumerate(lanes)]
     try:
-        raging = [rage(storm, each, traffic.enough if blows is None else None) for each in plans]
+        raging = [rage(storm, lane, traffic.enough if blows is None else None) for lane in dealt]
         await asyncio.gather(traffic.until(messages), *raging)
     finally:
         with contextlib.suppress(Exception):

@@ -28,7 +28,7 @@ def test_a_plan_depends_on_its_seed_alone_and_each_round_has_every_fault() -> No
 @pytest.mark.timeout(300)
 async def test_two_nodes_keep_every_promise_under_each_fault(tmp_path: Path) -> None:
     async with town(tmp_path, *NAMES[:2], seed=SEED, fake_clocks=True, small_disks=True) as running:
-        violations = await run(running, SEED, blows=len(FAULTS), messages=500, pause=0.01)
+        violations = await run(running, SEED, blows=len(FAULTS), messages=500, pause=0.01, at_once=2)
 
     assert not violations, f"TELEGRAPH_SEED={SEED}: {violations[:5]}"
 

@@ -11,7 +11,7 @@ from telegraph.testing import virtual_time
 from telegraph.testing.history import Fault, Record, Returned
 from telegraph.testing.validators import check
 
-FEW, MANY = 60, 1000
+FEW, MANY = 40, 1000
 FIRST_SEED = int(os.environ.get("TELEGRAPH_SEED", "1"))
 """The seed of a failed run, to see it again: TELEGRAPH_SEED=…"""
 

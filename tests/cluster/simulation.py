@@ -11,12 +11,14 @@ from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any, TypeVar
+from unittest import mock
 
 import msgspec
 
 from telegraph.errors import DataUnreadable, ManagerAway, UnknownUser, WrongState
-from telegraph.node import acts, history, streams
+from telegraph.node import acts, history, streams, talk
 from telegraph.node.broker import Broker
 from telegraph.node.contacts import ContactBook
 from telegraph.node.database import Database
@@ -348,6 +350,12 @@ class SimTown:
 
     async def live(self) -> History:
         """One whole run: traffic and faults, then quiet, then what both ends keep."""
+        dice = Random(f"{self.seed} links")
+        clock = SimpleNamespace(time_ns=lambda: EPOCH * 1000 + int(asyncio.get_running_loop().time() * 1e9))
+        with mock.patch.multiple(talk, time=clock, Random=lambda: Random(dice.getrandbits(64))):
+            return await self._live()
+
+    async def _live(self) -> History:
         for person in self.people.values():
             await person.start()
         traffic = [asyncio.create_task(self._traffic(person)) for person in self.people.values()]

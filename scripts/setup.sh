@@ -5,9 +5,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Everything that is wanted from the system, in one place: Python for the program, libfaketime for the tests of clock
-# jumps (tests/cluster).
-SYSTEM_PACKAGES=(python3 python3-venv libfaketime)
+# Everything that is wanted from the system, in one place: Python for the program; for tests/cluster libfaketime (clock
+# jumps) and iproute2 (networks that change).
+SYSTEM_PACKAGES=(python3 python3-venv libfaketime iproute2)
 
 # A Python that is new enough and can make an environment with pip in it. Debian keeps ensurepip in python3-venv,
 # and a pyenv shim may be on the path without a Python behind it: so each is asked, not only looked for.
@@ -49,12 +49,12 @@ if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
     "$python" -m venv .venv
 fi
 
-# The program runs without it: where it cannot be installed, the tests that need it say so.
-if ! compgen -G "/usr/lib/*/faketime/libfaketimeMT.so.1" >/dev/null; then
+# The program runs without them: where they cannot be installed, the tests that need them say so.
+if ! compgen -G "/usr/lib/*/faketime/libfaketimeMT.so.1" >/dev/null || ! command -v ip >/dev/null; then
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-        install_packages || echo "setup: libfaketime could not be installed; the tests of clock jumps will fail" >&2
+        install_packages || echo "setup: libfaketime and iproute2 could not be installed; some tests will fail" >&2
     else
-        echo "setup: the tests of clock jumps need libfaketime: sudo apt-get install libfaketime" >&2
+        echo "setup: some tests need more: sudo apt-get install libfaketime iproute2" >&2
     fi
 fi
 

@@ -5,36 +5,28 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from telegraph.errors import (
-    BodyTooLarge,
     Busy,
     Conflict,
-    ForeignOrigin,
     IllegalPassword,
-    MalformedBody,
     ManagerAway,
-    NotLoggedIn,
     RateLimited,
     UnknownSession,
-    UnsupportedMedia,
-    WrongApiToken,
     WrongCredentials,
 )
+from telegraph.node.api.refusals import BODY, MEMBER
 from telegraph.node.app import Node
 from telegraph.protocol import node_api as api
 from telegraph.rest.bodies import StrictJson
 from telegraph.rest.errors import answers
 
-_BODY = (MalformedBody, BodyTooLarge, UnsupportedMedia)
-_MEMBER = (NotLoggedIn, WrongApiToken, ForeignOrigin, ManagerAway)
 
-
-@get("/sessions", responses=answers(*_MEMBER))
+@get("/sessions", responses=answers(ManagerAway, *MEMBER))
 async def sessions(node: NamedDependency[Node]) -> api.Sessions:
     """All sessions of the account, the newest first: this node's, and those of other programs."""
     return api.Sessions(await node.sessions())
 
 
-@delete("/sessions/{session:str}", status_code=200, responses=answers(UnknownSession, Conflict, *_MEMBER))
+@delete("/sessions/{session:str}", status_code=200, responses=answers(UnknownSession, Conflict, ManagerAway, *MEMBER))
 async def end_session(node: NamedDependency[Node], session: FromPath[str]) -> api.Ok:
     """Ends one of the account's sessions."""
     await node.end_session(session)
@@ -46,7 +38,7 @@ async def end_session(node: NamedDependency[Node], session: FromPath[str]) -> ap
     dto=StrictJson,
     return_dto=None,
     status_code=200,
-    responses=answers(IllegalPassword, WrongCredentials, RateLimited, Busy, Conflict, *_BODY, *_MEMBER),
+    responses=answers(IllegalPassword, WrongCredentials, RateLimited, Busy, Conflict, *BODY, ManagerAway, *MEMBER),
 )
 async def delete_account(node: NamedDependency[Node], data: JSONBody[api.AccountDeletion]) -> api.Ok:
     """Deletes the account for good; nobody ever gets its name. What is stored here stays, unless ``erase``."""

@@ -8,8 +8,6 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from telegraph.errors import (
-    BadInput,
-    BodyTooLarge,
     Busy,
     DataUnreadable,
     DiskFailed,
@@ -20,16 +18,12 @@ from telegraph.errors import (
     IllegalQuery,
     IllegalText,
     InviteNeeded,
-    MalformedBody,
     ManagerAway,
     NameTaken,
-    NotLoggedIn,
     OtherAccount,
     RateLimited,
     RegistrationClosed,
     UnknownMessage,
-    UnknownUser,
-    UnsupportedMedia,
     WrongApiToken,
     WrongCredentials,
     WrongPassword,
@@ -38,6 +32,7 @@ from telegraph.node.api import account_calls, message_calls, settings_calls, vie
 from telegraph.node.api.download import pieces_of, taken
 from telegraph.node.api.guard import Guard
 from telegraph.node.api.people import PEOPLE_ROUTES
+from telegraph.node.api.refusals import ABOUT_SOMEBODY, ALWAYS, BODY, MEMBER
 from telegraph.node.api.stream import events
 from telegraph.node.app import Node
 from telegraph.node.backup import unsent
@@ -45,11 +40,6 @@ from telegraph.node.model import as_api_message
 from telegraph.protocol import node_api as api
 from telegraph.rest.bodies import StrictJson
 from telegraph.rest.errors import answers
-
-_ALWAYS = (WrongApiToken, ForeignOrigin)
-_BODY = (MalformedBody, BodyTooLarge, UnsupportedMedia)
-_MEMBER = (NotLoggedIn, DiskFailed, *_ALWAYS)
-_ABOUT_SOMEBODY = (UnknownUser, ManagerAway, BadInput, *_MEMBER)
 
 MAX_PAGE = 1000
 Before = Annotated[str | None, QueryParameter(max_length=36, description="id of a message")]
@@ -77,8 +67,8 @@ Query = Annotated[
         DataUnreadable,
         DiskFailed,
         ManagerAway,
-        *_BODY,
-        *_ALWAYS,
+        *BODY,
+        *ALWAYS,
     ),
 )
 async def register(node: NamedDependency[Node], data: JSONBody[api.AccountRequest]) -> api.Account:
@@ -92,7 +82,7 @@ async def register(node: NamedDependency[Node], data: JSONBody[api.AccountReques
     return_dto=None,
     status_code=200,
     responses=answers(
-        WrongCredentials, WrongPassword, OtherAccount, RateLimited, Busy, ManagerAway, *_BODY, ForeignOrigin
+        WrongCredentials, WrongPassword, OtherAccount, RateLimited, Busy, ManagerAway, *BODY, ForeignOrigin
     ),
 )
 async def log_in(
@@ -106,7 +96,7 @@ async def log_in(
     return Response(views.account(node, account), cookies=[guard.new_cookie()])
 
 
-@delete("/session", status_code=200, responses=answers(*_MEMBER))
+@delete("/session", status_code=200, responses=answers(*MEMBER))
 async def log_out(node: NamedDependency[Node], guard: NamedDependency[Guard]) -> api.Ok:
     """Ends the session and locks the messages: this node is offline at once. Every browser must log in again."""
     await node.logout()
@@ -119,7 +109,7 @@ async def log_out(node: NamedDependency[Node], guard: NamedDependency[Guard]) ->
     dto=StrictJson,
     return_dto=None,
     status_code=200,
-    responses=answers(IllegalPassword, WrongCredentials, RateLimited, Busy, ManagerAway, *_BODY, *_MEMBER),
+    responses=answers(IllegalPassword, WrongCredentials, RateLimited, Busy, ManagerAway, *BODY, *MEMBER),
 )
 async def change_password(node: NamedDependency[Node], data: JSONBody[api.PasswordChange]) -> api.Ok:
     """Changes the account's password, and what unlocks the messages on this machine."""
@@ -132,7 +122,7 @@ async def change_password(node: NamedDependency[Node], data: JSONBody[api.Passwo
     dto=StrictJson,
     return_dto=None,
     status_code=200,
-    responses=answers(WrongPassword, RateLimited, Busy, *_BODY, *_MEMBER),
+    responses=answers(WrongPassword, RateLimited, Busy, *BODY, *MEMBER),
 )
 async def recovery_code(node: NamedDependency[Node], data: JSONBody[api.RecoveryRequest]) -> api.RecoveryCode:
     """Makes a new recovery code for the messages on this machine; the one before is worth nothing any more."""
@@ -144,7 +134,7 @@ async def recovery_code(node: NamedDependency[Node], data: JSONBody[api.Recovery
     dto=StrictJson,
     return_dto=None,
     status_code=200,
-    responses=answers(WrongApiToken, ForeignOrigin, *_BODY),
+    responses=answers(WrongApiToken, ForeignOrigin, *BODY),
 )
 async def browser(guard: NamedDependency[Guard], data: JSONBody[api.BrowserRequest]) -> Response[api.Ok]:
     """Trades the token of the data directory for a cookie."""
@@ -153,7 +143,7 @@ async def browser(guard: NamedDependency[Guard], data: JSONBody[api.BrowserReque
     return Response(api.Ok("Welcome."), cookies=[guard.new_cookie()])
 
 
-@get("/backup", media_type="application/x-tar", responses=answers(DataUnreadable, Busy, *_MEMBER))
+@get("/backup", media_type="application/x-tar", responses=answers(DataUnreadable, Busy, *MEMBER))
 async def backup(node: NamedDependency[Node]) -> Stream:
     """A copy of this node as a tar file, still encrypted: the password of today or the recovery code opens it."""
     file = unsent(node.settings.data)
@@ -161,25 +151,25 @@ async def backup(node: NamedDependency[Node]) -> Stream:
     return Stream(pieces_of(taken(file)), media_type="application/x-tar")
 
 
-@get("/status", responses=answers(*_ALWAYS))
+@get("/status", responses=answers(*ALWAYS))
 async def status(node: NamedDependency[Node], request: Request[Any, Any, Any]) -> api.NodeStatus:
     """How this node is: account, managers, what waits."""
     return views.status(node, str(request.base_url).rstrip("/"))
 
 
-@get("/people", responses=answers(IllegalQuery, ManagerAway, *_MEMBER))
+@get("/people", responses=answers(IllegalQuery, ManagerAway, *MEMBER))
 async def people(node: NamedDependency[Node], wanted: Query = "") -> api.People:
     """Looks in the directory for users whose name begins like this."""
     return api.People([views.person(user) for user in await node.people(wanted)])
 
 
-@get("/conversations", responses=answers(*_MEMBER))
+@get("/conversations", responses=answers(*MEMBER))
 async def conversations(node: NamedDependency[Node]) -> api.Conversations:
     """Everybody with whom there is a message, the latest first."""
     return api.Conversations([views.conversation(node, contact) for contact in node.conversations()])
 
 
-@get("/conversations/{user:str}/messages", responses=answers(IllegalQuery, UnknownMessage, *_ABOUT_SOMEBODY))
+@get("/conversations/{user:str}/messages", responses=answers(IllegalQuery, UnknownMessage, *ABOUT_SOMEBODY))
 async def messages(
     node: NamedDependency[Node], user: FromPath[str], before: Before = None, limit: Limit = 50
 ) -> api.MessagesPage:
@@ -188,13 +178,13 @@ async def messages(
     return api.MessagesPage([as_api_message(message) for message in found], more)
 
 
-@post("/conversations/{user:str}/read", status_code=200, responses=answers(*_ABOUT_SOMEBODY))
+@post("/conversations/{user:str}/read", status_code=200, responses=answers(*ABOUT_SOMEBODY))
 async def read(node: NamedDependency[Node], user: FromPath[str]) -> api.ReadMarked:
     """Marks everything from somebody as read, and tells them."""
     return api.ReadMarked(await node.read(user))
 
 
-@get("/inbox", responses=answers(*_MEMBER))
+@get("/inbox", responses=answers(*MEMBER))
 async def inbox(node: NamedDependency[Node]) -> api.Inbox:
     """Every unread message, in the order of arrival; marks nothing."""
     return api.Inbox([as_api_message(message) for message in node.inbox()])
@@ -204,7 +194,7 @@ async def inbox(node: NamedDependency[Node]) -> api.Inbox:
     "/messages",
     dto=StrictJson,
     return_dto=None,
-    responses=answers(IllegalText, UnknownMessage, *_BODY, *_ABOUT_SOMEBODY),
+    responses=answers(IllegalText, UnknownMessage, *BODY, *ABOUT_SOMEBODY),
 )
 async def send(node: NamedDependency[Node], data: JSONBody[api.SendRequest]) -> api.Message:
     """Sends a message: 201 once it is on this machine's disk; it goes out by itself."""

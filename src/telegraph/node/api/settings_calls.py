@@ -6,22 +6,18 @@ from litestar.params import JSONBody
 
 from telegraph.errors import (
     BodyTooLarge,
-    ForeignOrigin,
     MalformedBody,
     ManagerAway,
-    NotLoggedIn,
     UnsupportedMedia,
-    WrongApiToken,
 )
+from telegraph.node.api.refusals import MEMBER
 from telegraph.node.app import Node
 from telegraph.protocol import node_api as api
 from telegraph.rest.bodies import StrictJson
 from telegraph.rest.errors import answers
 
-_MEMBER = (NotLoggedIn, WrongApiToken, ForeignOrigin)
 
-
-@get("/settings", responses=answers(*_MEMBER))
+@get("/settings", responses=answers(*MEMBER))
 async def settings(node: NamedDependency[Node]) -> api.Settings:
     """The choices of the account."""
     return await _settings(node)
@@ -31,7 +27,7 @@ async def settings(node: NamedDependency[Node]) -> api.Settings:
     "/settings",
     dto=StrictJson,
     return_dto=None,
-    responses=answers(MalformedBody, BodyTooLarge, UnsupportedMedia, ManagerAway, *_MEMBER),
+    responses=answers(MalformedBody, BodyTooLarge, UnsupportedMedia, ManagerAway, *MEMBER),
 )
 async def change_settings(node: NamedDependency[Node], data: JSONBody[api.SettingsChange]) -> api.Settings:
     """Changes some of them; the answer has all."""

@@ -87,7 +87,7 @@ async def test_a_session_that_a_manager_ends_by_a_call_ends_all_of_it(
         await elsewhere.login("bob", PASSWORD)
         event = await first(events, telegraph.AccountChanged)
 
-    assert (event.account, event.reason) == ("ended", "session_ended")
+    assert (event.account, event.reason) == ("ended", "logged_in_elsewhere")
     assert not answers(port)
 
 

@@ -293,19 +293,20 @@ class Person:
             pages.append(page.messages)
             more = page.more
             query = f"limit={PAGE}&before={page.messages[0].id}" if more else ""
-        return [Kept(m.id, m.text, m.mine, m.state) for page in reversed(pages) for m in page]
+        return [Kept(m.id, m.text, m.mine, m.state, m.kind) for page in reversed(pages) for m in page]
 
 
 class RealTown:
     """A manager and people, each on a host; what they see goes into one history."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a town
         self,
         root: Path,
         names: Sequence[str],
         *,
         seed: int = 0,
         bug: str = "",
+        bug_of: str = "",
         fake_clocks: bool = False,
         small_disks: bool = False,
         relay: bool = False,
@@ -313,14 +314,14 @@ class RealTown:
     ) -> None:
         """``relay``: everybody gives the address of a host called :data:`RELAY` as theirs; see relay.py.
 
-        ``guests`` are hosts without a node.
+        ``guests`` are hosts without a node. ``bug_of``: only this one has the bug, else everybody.
         """
         self.root = root
         self.fake_clocks = fake_clocks
         self.relay = relay
         self.network = Network("manager", *names, *guests, *((RELAY,) if relay else ()), seed=seed)
         self.history = History(root / "history.jsonl")
-        self.people = {name: Person(self, self.network[name], bug) for name in names}
+        self.people = {name: Person(self, self.network[name], bug if bug_of in ("", name) else "") for name in names}
         self.manager: RunningProcess | None = None
         self._small_disks = small_disks
 

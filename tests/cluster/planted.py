@@ -32,7 +32,7 @@ def acknowledge_before_commit(patch: Patch) -> None:
     async def take(messages: list[MessageFrame], open_link: Any, around: Any) -> None:
         if messages:
             open_link.answer(Stored(messages[-1].seq))
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)  # long enough for a test to crash it in between
             await store(messages, open_link, around)
 
     patch(talk, "_take", take)

@@ -297,7 +297,7 @@ class Resident:
         if contact is None:
             return []
         page, _ = history.page(self.database.reader, contact.id, self.name, before=None, limit=100_000)
-        return [Kept(message.id, message.text, message.mine, message.state) for message in page]
+        return [Kept(message.id, message.text, message.mine, message.state, message.kind) for message in page]
 
 
 async def _ignore(_reason: str) -> None:

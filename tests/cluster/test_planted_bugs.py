@@ -3,6 +3,7 @@
 The bugs are planted by the test in the node's process (planted.py); the package has no switch for any of them.
 """
 
+import asyncio
 import contextlib
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from planted import BUGS
 from relay import Lies, Relay
 from storms import DAY, Traffic
 
+from telegraph.testing.history import Told
 from telegraph.testing.validators import check
 
 pytestmark = pytest.mark.timeout(300)  # processes start slowly on a busy machine
@@ -26,14 +28,24 @@ async def broken(running: RealTown) -> set[str]:
     return {violation.promise for violation in check(running.history.records)}
 
 
+async def ticked(running: RealTown, name: str) -> None:
+    """Waits until somebody was shown that a message of theirs is delivered."""
+    async with asyncio.timeout(60):
+        while not any(  # noqa: ASYNC110 - the history is written by whoever follows the nodes
+            isinstance(record, Told) and record.node == name and record.mine and record.state == "delivered"
+            for record in running.history.records
+        ):
+            await asyncio.sleep(0.005)
+
+
 async def test_acknowledging_before_the_commit_is_caught_as_a_tick_without_the_message(tmp_path: Path) -> None:
     bug = "acknowledge_before_commit"
-    async with town(tmp_path, "alice", "bob", bug=bug) as running:
+    async with town(tmp_path, "alice", "bob", bug=bug, bug_of="bob") as running:
         traffic = Traffic(running, 1)
-        for _ in range(2):
-            await traffic.until(traffic.tried + 100)
-            await running.people["bob"].kill()
-            await running.people["bob"].start()
+        await ticked(running, "alice")
+        await running.people["bob"].kill()
+        await running.people["bob"].start()
+        await traffic.until(traffic.tried + 100)
         await traffic.stop()
 
         assert BUGS[bug][1] in await broken(running)

@@ -37,7 +37,18 @@ def test_after_a_crash_only_the_password_opens_them_and_nothing_is_lost(town: Re
     restart(town, "alice")
 
     assert state(town, "alice") == "locked"
-    for words in (("history", "bob"), ("inbox",), ("send", "bob", "x"), ("people",)):
+    for words in (
+        ("history", "bob"),
+        ("inbox",),
+        ("send", "bob", "x"),
+        ("people",),
+        ("search", "crash"),
+        ("blocked",),
+        ("sessions",),
+        ("settings",),
+        ("safety-number", "bob"),
+        ("backup", str(town.root / "copy.tar")),
+    ):
         assert say(town, "alice", *words).code == 4
     wrong = say(town, "alice", "login", "alice", password="not her password")
     assert wrong.code == 4

@@ -43,6 +43,7 @@ from telegraph.node.store import Store
 from telegraph.node.trust import Ask
 from telegraph.node.unattended import secrets_of
 from telegraph.node.vault import Stretching
+from telegraph.node.while_open import WhileOpen
 from telegraph.peer.tls import Credentials, TlsEndpoint
 from telegraph.protocol.addresses import Address, parse_address
 from telegraph.protocol.manager_api import User
@@ -65,6 +66,13 @@ class Running(Farewells):
     It is *locked* until the store is open: then it serves only its local API. Once open, it belongs to an organisation,
     and to an account if there is one; links go while the account has a certificate.
     """
+
+    _contacts = WhileOpen[ContactBook]()
+    _decisions = WhileOpen[Decisions]()
+    _departed = WhileOpen[Departed]()
+    _expiring = WhileOpen[Expiring]()
+    _revoked = WhileOpen[Revocations]()
+    _search = WhileOpen[Search]()
 
     def __init__(
         self,
@@ -171,6 +179,7 @@ class Running(Farewells):
         """
         async with AsyncExitStack() as opened:
             opened.push_async_callback(self._store.lock)
+            opened.callback(WhileOpen.forget, self)
             orderly = await integrity.opened(self.database)
             opened.push_async_callback(integrity.closing, self.database)
             opened.push_async_callback(self._leave)

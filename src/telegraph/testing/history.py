@@ -106,6 +106,7 @@ class Kept(msgspec.Struct, frozen=True):
     text: str
     mine: bool
     state: MessageState
+    kind: str = "text"
 
 
 class Final(_Record, frozen=True, tag="final"):

@@ -10,6 +10,7 @@ from typing import Final as Constant
 
 import msgspec
 
+from telegraph.node.model import RESTORED
 from telegraph.node.states import TRANSITIONS
 from telegraph.protocol.node_api import MessageState
 from telegraph.testing.history import (
@@ -71,6 +72,7 @@ class Run:
         self.told: defaultdict[Pair, list[Told]] = defaultdict(list)
         self.first_read: dict[Pair, float] = {}
         self.kept: dict[Pair, list[Kept]] = {}
+        self.forgetful: list[Pair] = []
         for record in records:
             self._take(record)
 
@@ -93,7 +95,9 @@ class Run:
             case ReadCalled(node=node, peer=peer, at=at):
                 self.first_read.setdefault((node, peer), at)
             case Final(node=node, peer=peer, messages=messages):
-                self.kept[node, peer] = messages
+                self.kept[node, peer] = [message for message in messages if message.kind != RESTORED]
+                if len(self.kept[node, peer]) < len(messages):
+                    self.forgetful.append((node, peer))
 
     def _mark(self, record: Refused | GivenUp | TriedAgain) -> None:
         attempt = self.attempts[record.text]
@@ -192,7 +196,13 @@ def _moves(run: Run, text: str) -> bool:
 
 
 def ticked_too_early(run: Run) -> Iterator[str]:
-    """A tick is true: what was shown as delivered is at the recipient, what was shown as read they had read."""
+    """A tick is true: what was shown as delivered is at the recipient, what was shown as read they had read.
+
+    Nodes notice by themselves if one has forgotten what it had acknowledged, mend it and say so in the conversation:
+    where nobody restored an old copy, that is a tick that came before the commit.
+    """
+    for node, peer in run.forgetful:
+        yield f"{node}'s conversation with {peer} had to begin anew: one of them forgot what it had acknowledged"
     for (node, peer), told in run.told.items():
         there = {message.id for message in run.kept.get((peer, node), [])}
         for record in told:

@@ -319,3 +319,11 @@ def test_every_promise_has_a_sentence_of_its_own() -> None:
 
     assert all(sentences)
     assert len(set(sentences)) == len(PROMISES)
+
+
+def test_numbers_that_had_to_begin_anew_are_a_tick_that_came_too_early() -> None:
+    history = History()
+    notice = Kept("n", "", mine=False, state="delivered", kind="restored")
+    history.note(Final, node="alice", peer="bob", messages=[notice])
+    history.note(Final, node="bob", peer="alice", messages=[])
+    assert [violation.promise for violation in check(history.records)] == ["ticked_too_early"]

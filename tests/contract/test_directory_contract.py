@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from telegraph.directory.memory import MemoryDirectory
-from telegraph.directory.port import Change, Delete, Directory, Entry, HistoryGone, Put, Unchanged
+from telegraph.directory.port import Change, Delete, Directory, Entry, HistoryGone, LeaseGone, Put, Unchanged
 from telegraph.directory.sqlite import SqliteDirectory
 from telegraph.errors import DirectoryUnavailable
 
@@ -34,6 +34,12 @@ async def directory(make: Make, tmp_path: Path) -> AsyncIterator[Directory]:
     made = make(tmp_path, 1000)
     yield made
     await made.close()
+
+
+@pytest.fixture
+def shortest() -> float:
+    """The shortest lease that there is, in seconds."""
+    return 0.05
 
 
 async def first(directory: Directory, prefix: str, after: int, count: int) -> list[Change]:
@@ -183,6 +189,80 @@ async def test_a_watch_that_hears_nothing_does_not_fall_behind_the_history(make:
     await directory.commit([], [Put("quiet/a", b"1")])
     assert [change.key for change in await hearing] == ["quiet/a"]
     await directory.close()
+
+
+async def test_keys_of_a_lease_vanish_when_it_is_revoked_in_one_commit_that_watches_hear(directory: Directory) -> None:
+    lease = await directory.grant(60)
+    revision = await directory.commit([], [Put("b", b"1", lease), Put("a", b"1", lease), Put("c", b"1")])
+    assert await directory.get("a") == Entry("a", b"1", cast("int", revision), lease)
+    assert [entry.lease for entry in (await directory.scan("")).entries] == [lease, lease, 0]
+    hearing = asyncio.create_task(first(directory, "", cast("int", revision), 2))
+    await directory.revoke(lease)
+    then = cast("int", revision) + 1
+    assert await hearing == [Change("a", None, then), Change("b", None, then)]
+    assert [entry.key for entry in (await directory.scan("")).entries] == ["c"]
+    assert await directory.commit([Unchanged("a", 0)], [Put("a", b"2")]) == then + 1
+
+
+async def test_a_lease_that_nobody_renews_runs_out_and_watches_hear_it(directory: Directory, shortest: float) -> None:
+    lease = await directory.grant(shortest)
+    revision = await directory.commit([], [Put("a", b"1", lease), Put("b", b"1")])
+    assert await first(directory, "", cast("int", revision), 1) == [Change("a", None, cast("int", revision) + 1)]
+    assert await directory.get("a") is None
+    with pytest.raises(LeaseGone):
+        await directory.keep_alive(lease)
+    with pytest.raises(LeaseGone):
+        await directory.commit([], [Put("c", b"1"), Put("a", b"2", lease)])
+    assert [entry.key for entry in (await directory.scan("")).entries] == ["b"]
+
+
+async def test_a_lease_that_is_renewed_stays(directory: Directory, shortest: float) -> None:
+    kept, forgotten = await directory.grant(shortest), await directory.grant(shortest)
+    revision = cast("int", await directory.commit([], [Put("kept", b"1", kept), Put("forgotten", b"1", forgotten)]))
+    gone = asyncio.create_task(first(directory, "", revision, 1))
+    while not gone.done():
+        assert await directory.keep_alive(kept) >= shortest
+        await asyncio.wait([gone], timeout=shortest / 4)
+    assert [change.key for change in await gone] == ["forgotten"]
+    assert await directory.get("kept") is not None
+
+
+async def test_a_key_that_is_written_without_its_lease_outlives_it(directory: Directory) -> None:
+    lease, other = await directory.grant(60), await directory.grant(60)
+    await directory.commit([], [Put("freed", b"1", lease), Put("moved", b"1", lease)])
+    await directory.commit([], [Put("freed", b"2"), Put("moved", b"2", other)])
+    await directory.revoke(lease)
+    assert [(entry.key, entry.lease) for entry in (await directory.scan("")).entries] == [
+        ("freed", 0),
+        ("moved", other),
+    ]
+    await directory.revoke(other)
+    assert [entry.key for entry in (await directory.scan("")).entries] == ["freed"]
+
+
+async def test_a_lease_that_never_was_can_be_revoked_but_not_used(directory: Directory) -> None:
+    await directory.revoke(4711)
+    with pytest.raises(LeaseGone):
+        await directory.keep_alive(4711)
+    with pytest.raises(LeaseGone):
+        await directory.commit([], [Put("a", b"1", 4711)])
+    assert (await directory.scan("")).entries == ()
+
+
+async def test_revoking_an_empty_lease_is_no_change(directory: Directory) -> None:
+    before = await directory.commit([], [Put("a", b"1")])
+    lease = await directory.grant(60)
+    await directory.revoke(lease)
+    await directory.revoke(lease)
+    assert (await directory.scan("")).revision == before
+
+
+async def test_a_stale_read_shows_what_there_is(directory: Directory) -> None:
+    await directory.commit([], [Put("a", b"1"), Put("b", b"1")])
+    entry = await directory.get("a", stale=True)
+    assert entry is not None
+    assert entry == await directory.get("a")
+    assert await directory.scan("", limit=1, stale=True) == await directory.scan("", limit=1)
 
 
 async def test_closing_ends_watches_and_refuses_the_rest(directory: Directory) -> None:

@@ -14,11 +14,12 @@ import msgspec
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A key's present value. ``revision`` is that of its last change."""
+    """A key's present value. ``revision`` is that of its last change, ``lease`` what it will vanish with, or 0."""
 
     key: str
     value: bytes
     revision: int
+    lease: int = 0
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -36,10 +37,14 @@ class Unchanged(msgspec.Struct, frozen=True):
 
 
 class Put(msgspec.Struct, frozen=True):
-    """Write of a transaction: the key has this value from now on."""
+    """Write of a transaction: the key has this value from now on, and vanishes with this lease.
+
+    Without a lease (0) it stays until it is deleted, also if it had one before.
+    """
 
     key: str
     value: bytes
+    lease: int = 0
 
 
 class Delete(msgspec.Struct, frozen=True):
@@ -63,19 +68,27 @@ class HistoryGone(Exception):
     """
 
 
-class Directory(Protocol):
-    """An ordered key-value store with compare-and-set transactions, snapshot reads and a watch.
+class LeaseGone(Exception):
+    """A lease was revoked or ran out, and its keys with it: make another and write the keys again."""
 
-    Reads see every commit that was acknowledged before they began. An acknowledged commit is durable.
-    Every method may raise :class:`telegraph.errors.DirectoryUnavailable`; ``commit`` also
-    :class:`telegraph.errors.FateUnknown`.
+
+class Directory(Protocol):
+    """An ordered key-value store with compare-and-set transactions, snapshot reads, leases and a watch.
+
+    Reads see every commit that was acknowledged before they began; those with ``stale`` may trail behind, by what a
+    follower of a cluster has not heard yet, and are answered also where no quorum is. An acknowledged commit is
+    durable. Every method may raise :class:`telegraph.errors.DirectoryUnavailable`; ``commit``, ``grant`` and
+    ``revoke`` also :class:`telegraph.errors.FateUnknown`.
+
+    A lease is a promise to come back: keys written under it vanish, in one commit that watches tell, when its holder
+    has not called ``keep_alive`` for its time to live, or at once with ``revoke``.
     """
 
-    async def get(self, key: str) -> Entry | None:
+    async def get(self, key: str, *, stale: bool = False) -> Entry | None:
         """The key's entry, or None."""
         ...
 
-    async def scan(self, prefix: str, *, limit: int = 0) -> Snapshot:
+    async def scan(self, prefix: str, *, limit: int = 0, stale: bool = False) -> Snapshot:
         """All entries whose key begins with the prefix, in key order; at most ``limit`` if that is not 0."""
         ...
 
@@ -84,7 +97,26 @@ class Directory(Protocol):
 
         None if a condition does not hold; then nothing was written. No key may be written twice. A commit
         that changes nothing (no writes, or deletes of what is not there) gives the present revision, as in etcd.
+
+        Raises:
+            LeaseGone: a write names a lease that is not there; nothing was written.
         """
+        ...
+
+    async def grant(self, ttl: float) -> int:
+        """A new lease of so many seconds. A back end may give more (etcd: whole seconds, at least about 2)."""
+        ...
+
+    async def keep_alive(self, lease: int) -> float:
+        """Renews a lease: the seconds that it has from now on.
+
+        Raises:
+            LeaseGone: there is none, so its keys are gone.
+        """
+        ...
+
+    async def revoke(self, lease: int) -> None:
+        """Ends a lease and deletes its keys; one that is gone already is no error."""
         ...
 
     def watch(self, prefix: str, *, after: int) -> AsyncIterator[Change]:

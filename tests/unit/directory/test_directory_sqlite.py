@@ -1,12 +1,14 @@
 import asyncio
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from telegraph.directory.port import Put, Unchanged
+from telegraph.directory.port import Entry, LeaseGone, Put, Unchanged
 from telegraph.directory.sqlite import SqliteDirectory
 from telegraph.errors import DataUnreadable, DirectoryUnavailable, NewerSchema
 from telegraph.storage.engine import sqlite3
+from telegraph.storage.schema import schema_steps
 
 
 @pytest.fixture
@@ -117,4 +119,86 @@ async def test_a_broken_disk_makes_the_directory_unavailable(file: Path) -> None
     assert entry.value == b"1"
     with pytest.raises(DirectoryUnavailable):
         await anext(directory.watch("", after=0))
+    await directory.close()
+
+
+async def test_a_lease_outlives_the_process_and_runs_out_all_the_same(file: Path) -> None:
+    now = [1000.0]
+    directory = SqliteDirectory(file, clock=lambda: now[0])
+    lease = await directory.grant(10)
+    await directory.commit([], [Put("a", b"1", lease)])
+    await directory.close()
+
+    now[0] += 9
+    again = SqliteDirectory(file, clock=lambda: now[0])
+    assert await again.keep_alive(lease) == 10
+    await again.close()
+
+    now[0] += 11
+    later = SqliteDirectory(file, clock=lambda: now[0])
+    assert (await anext(later.watch("a", after=1))).value is None
+    assert await later.get("a") is None
+    assert await later.grant(10) != lease
+    await later.close()
+
+
+async def test_a_lease_has_run_out_after_a_restart_of_the_machine(file: Path) -> None:
+    before = SqliteDirectory(file, clock=lambda: 1_000_000.0)
+    lease = await before.grant(10)
+    await before.commit([], [Put("a", b"1", lease)])
+    await before.close()
+
+    after = SqliteDirectory(file, clock=lambda: 30.0)
+    with pytest.raises(LeaseGone):
+        await after.keep_alive(lease)
+    assert await after.commit([Unchanged("a", 0)], [Put("a", b"2")]) == 3
+    await after.close()
+
+
+async def test_what_has_run_out_is_collected_before_a_commit_looks_at_its_conditions(file: Path) -> None:
+    now = [1000.0]
+    directory = SqliteDirectory(file, clock=lambda: now[0])
+    lease = await directory.grant(10)
+    await directory.commit([], [Put("a", b"1", lease)])
+    now[0] += 10
+    assert await directory.commit([Unchanged("a", 0)], [Put("a", b"2")]) == 3
+    now[0] += 10
+    with pytest.raises(LeaseGone):
+        await directory.commit([], [Put("b", b"1", lease)])
+    await directory.close()
+
+
+async def test_a_directory_of_before_there_were_leases_is_brought_up_to_date(file: Path) -> None:
+    first = schema_steps("telegraph.directory")[0]
+    with sqlite3.connect(file) as other:
+        other.executescript(f"{first} PRAGMA user_version = 1; INSERT INTO entries VALUES ('a', x'31', 1);")
+    other.close()
+    directory = SqliteDirectory(file)
+    assert await directory.get("a") == Entry("a", b"1", 1)
+    await directory.close()
+
+
+async def test_a_disk_that_fails_while_a_lease_is_collected_is_tried_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telegraph.directory.sqlite._COLLECT_AGAIN", 0.01)
+    directory = SqliteDirectory(file)
+    lease = await directory.grant(0.01)
+    revision = await directory.commit([], [Put("a", b"1", lease)])
+    with sqlite3.connect(file) as other:
+        other.execute("ALTER TABLE changes RENAME TO hidden")
+    other.close()
+    failed = asyncio.Event()
+    ring_in = directory._ring_in
+
+    def seen(seconds: float) -> None:
+        failed.set()
+        ring_in(seconds)
+
+    monkeypatch.setattr(directory, "_ring_in", seen)
+    await failed.wait()
+    with sqlite3.connect(file) as other:
+        other.execute("ALTER TABLE hidden RENAME TO changes")
+    other.close()
+    assert (await anext(directory.watch("a", after=cast("int", revision)))).value is None
     await directory.close()

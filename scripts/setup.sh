@@ -6,8 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Everything that is wanted from the system, in one place: Python for the program; for tests/cluster libfaketime (clock
-# jumps) and iproute2 (networks that change).
-SYSTEM_PACKAGES=(python3 python3-venv libfaketime iproute2)
+# jumps) and iproute2 (networks that change); etcd for several managers, and etcdctl to look at it.
+SYSTEM_PACKAGES=(python3 python3-venv libfaketime iproute2 etcd-server etcd-client)
 
 # A Python that is new enough and can make an environment with pip in it. Debian keeps ensurepip in python3-venv,
 # and a pyenv shim may be on the path without a Python behind it: so each is asked, not only looked for.
@@ -20,6 +20,25 @@ find_python() {
         fi
     done
     return 1
+}
+
+# Managers start etcd themselves, so the service that Debian's package brings must not run: not now (policy-rc.d,
+# https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt) and not after the next boot. An etcd that was
+# there before is somebody else's and is left alone.
+apt_install_quietly() {
+    local policy=/usr/sbin/policy-rc.d had_etcd=no made_policy=no status=0
+    command -v etcd >/dev/null && had_etcd=yes
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod +x "$policy"
+        made_policy=yes
+    fi
+    apt-get install -y -qq --no-install-recommends "${SYSTEM_PACKAGES[@]}" >/dev/null || status=$?
+    [ "$made_policy" = no ] || rm -f "$policy"
+    if [ "$had_etcd" = no ] && command -v systemctl >/dev/null; then
+        systemctl disable --quiet etcd 2>/dev/null || true
+    fi
+    return "$status"
 }
 
 install_packages() {
@@ -35,7 +54,7 @@ install_packages() {
     echo "setup: installing ${SYSTEM_PACKAGES[*]} with apt" >&2
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
-    apt-get install -y -qq --no-install-recommends "${SYSTEM_PACKAGES[@]}" >/dev/null
+    apt_install_quietly
 }
 
 # An environment whose Python is gone (a system upgrade) or that was copied without pip is made anew.
@@ -49,12 +68,13 @@ if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
     "$python" -m venv .venv
 fi
 
-# The program runs without them: where they cannot be installed, the tests that need them say so.
-if ! compgen -G "/usr/lib/*/faketime/libfaketimeMT.so.1" >/dev/null || ! command -v ip >/dev/null; then
+# One manager and nodes run without them: where they cannot be installed, the tests that need them say so.
+if ! compgen -G "/usr/lib/*/faketime/libfaketimeMT.so.1" >/dev/null || ! command -v ip >/dev/null ||
+    ! command -v etcd >/dev/null; then
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-        install_packages || echo "setup: libfaketime and iproute2 could not be installed; some tests will fail" >&2
+        install_packages || echo "setup: libfaketime, iproute2 and etcd could not be installed; some tests will fail" >&2
     else
-        echo "setup: some tests need more: sudo apt-get install libfaketime iproute2" >&2
+        echo "setup: some tests need more: sudo apt-get install libfaketime iproute2 etcd-server etcd-client" >&2
     fi
 fi
 

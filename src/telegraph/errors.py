@@ -14,12 +14,13 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
     │                           RegistrationClosed · InviteNeeded · ForeignOrigin · ForgedFrame · BadSignature
     │                           WrongApiToken (401) · WrongPassword (401) · RevokedKey
     ├── Missing (404)           UnknownUser · UnknownPath · UnknownMessage · UnknownSession · AccountDeleted
-    │                           WrongMethod (405)
+    │                           UnknownMember · WrongMethod (405)
     ├── Conflict (409)          NameTaken · WrongState · StaleCounter · OtherAccount · SequenceGap · KeyChanged
-    │                           SafetyNumberDiffers · NoDeviceKey · NameHeld
+    │                           SafetyNumberDiffers · NoDeviceKey · NameHeld · MemberExists
     ├── TooMany (429)           RateLimited · Busy · TooManyDevices
     ├── Unavailable (503)       ManagerAway · NoManagerFound · FateUnknown · PeerAway · NodeAway · DiskFailed
-    │                           DirectoryUnavailable
+    │                           DirectoryUnavailable, of which: NoQuorum · DirectoryUnreachable · DirectoryRefused
+    │                           DirectoryFull · MembersUnsettled · LearnerBehind
     └── CannotStart (500)       PortTaken · DataInUse · DataUnreadable · CaUnreadable · CaUnknown · CaMismatch
                                 InsecureOffLoopback · TestingOnly · NewerSchema · KeyFileUnreadable · BackupUnreadable
 """
@@ -330,6 +331,13 @@ class AccountDeleted(Missing):
     spanish = "La cuenta {username} fue eliminada; ya nada puede llegarle."
 
 
+class UnknownMember(Missing):
+    """The directory of this site has no such member; look at the list of its members again."""
+
+    code = "unknown_member"
+    spanish = "El directorio de este sitio no tiene tal miembro; mire de nuevo la lista de sus miembros."
+
+
 class WrongMethod(Missing):
     """This path does not take that method; the OpenAPI page lists those it takes."""
 
@@ -412,6 +420,13 @@ class NameHeld(Conflict):
     spanish = "El directorio da el nombre {username} a otra persona que la que usted conoce con él; eso no se acepta."
 
 
+class MemberExists(Conflict):
+    """The directory of this site already has a member at that address; remove it first, or choose another port."""
+
+    code = "member_exists"
+    spanish = "El directorio de este sitio ya tiene un miembro en esa dirección; quítelo antes, o elija otro puerto."
+
+
 # --- too many --------------------------------------------------------------------------------------------
 
 
@@ -474,6 +489,50 @@ class DirectoryUnavailable(Unavailable):
 
     code = "directory_unavailable"
     spanish = "El directorio no se puede leer ni escribir ahora; inténtelo de nuevo en un momento."
+
+
+class NoQuorum(DirectoryUnavailable):
+    """Too few identity managers of this site reach each other, so the directory is closed for now; try again in a moment."""
+
+    code = "no_quorum"
+    spanish = "Muy pocos gestores de identidades de este sitio se alcanzan entre sí, y el directorio está cerrado por ahora; inténtelo de nuevo en un momento."
+
+
+class DirectoryUnreachable(DirectoryUnavailable):
+    """No member of the directory answers ({detail}); try again in a moment."""
+
+    code = "directory_unreachable"
+    spanish = "Ningún miembro del directorio responde ({detail}); inténtelo de nuevo en un momento."
+
+
+class DirectoryRefused(DirectoryUnavailable):
+    """The directory and this manager do not accept each other's certificate ({detail}); let the manager join again."""
+
+    code = "directory_refused"
+    spanish = "El directorio y este gestor no aceptan sus certificados ({detail}); haga que el gestor se una de nuevo."
+
+
+class DirectoryFull(DirectoryUnavailable):
+    """The directory has reached its quota of disk space, and takes nothing more until there is room."""
+
+    code = "directory_full"
+    spanish = "El directorio alcanzó su cuota de disco, y no admite nada más hasta que haya sitio."
+
+
+class MembersUnsettled(DirectoryUnavailable):
+    """The members of the directory are still settling after a change ({detail}); try again in some seconds."""
+
+    code = "members_unsettled"
+    spanish = (
+        "Los miembros del directorio aún se acomodan tras un cambio ({detail}); inténtelo de nuevo en unos segundos."
+    )
+
+
+class LearnerBehind(DirectoryUnavailable):
+    """The new member of the directory has not caught up yet; try again in a moment."""
+
+    code = "learner_behind"
+    spanish = "El nuevo miembro del directorio aún no está al día; inténtelo de nuevo en un momento."
 
 
 class DiskFailed(Unavailable):

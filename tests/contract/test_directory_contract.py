@@ -1,31 +1,53 @@
-"""What every directory does alike; etcd joins the list when it comes."""
+"""What every directory does alike. etcd is a real one; its revisions go on from test to test, so they are counted."""
 
 import asyncio
 import tempfile
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from telegraph.directory.etcd.calls import COMPACT
+from telegraph.directory.etcd.client import EtcdClient
+from telegraph.directory.etcd.directory import EtcdDirectory
+from telegraph.directory.etcd.rpc_pb2 import CompactionRequest
 from telegraph.directory.memory import MemoryDirectory
 from telegraph.directory.port import Change, Delete, Directory, Entry, HistoryGone, LeaseGone, Put, Unchanged
 from telegraph.directory.sqlite import SqliteDirectory
 from telegraph.errors import DirectoryUnavailable
+from telegraph.testing.etcd import EtcdCluster
 
 Make = Callable[[Path, int], Directory]
+
+
+class ETCD:
+    """Where the member is that the fixture started."""
+
+    addresses: ClassVar[list[str]] = []
+
+
 KINDS: dict[str, Make] = {
     "memory": lambda _path, kept: MemoryDirectory(kept),
     "sqlite": lambda path, kept: SqliteDirectory(path / "directory.sqlite3", kept),
+    "etcd": lambda _path, _kept: EtcdDirectory(EtcdClient(ETCD.addresses), f"/{uuid.uuid4()}/"),
 }
+
+
+@pytest.fixture(scope="module")
+def started(etcd: EtcdCluster) -> None:
+    ETCD.addresses = etcd.addresses
 
 
 @pytest.fixture(params=KINDS)
 def make(request: pytest.FixtureRequest) -> Make:
+    if request.param == "etcd":
+        request.getfixturevalue("started")
     return KINDS[request.param]
 
 
@@ -37,8 +59,20 @@ async def directory(make: Make, tmp_path: Path) -> AsyncIterator[Directory]:
 
 
 @pytest.fixture
+async def begin(directory: Directory) -> int:
+    """The revision before the test's first commit."""
+    return (await directory.scan("")).revision
+
+
+async def forget(directory: Directory, upto: int) -> None:
+    """Nothing up to this revision is kept any more; the others forget by themselves."""
+    if isinstance(directory, EtcdDirectory):
+        await directory.client.call(COMPACT, CompactionRequest(revision=upto, physical=True))
+
+
+@pytest.fixture
 def shortest() -> float:
-    """The shortest lease that there is, in seconds."""
+    """The shortest lease that there is, in seconds; etcd's are longer than what is asked for."""
     return 0.05
 
 
@@ -135,17 +169,17 @@ async def test_scans_give_the_keys_below_a_prefix_in_order(directory: Directory)
     assert len((await directory.scan("")).entries) == len(names)
 
 
-async def test_a_watch_hears_what_happens_later(directory: Directory) -> None:
-    hearing = asyncio.create_task(first(directory, "", 0, 2))
+async def test_a_watch_hears_what_happens_later(directory: Directory, begin: int) -> None:
+    hearing = asyncio.create_task(first(directory, "", begin, 2))
     await asyncio.sleep(0)
     one = await directory.commit([], [Put("a", b"1")])
     two = await directory.commit([], [Delete("a")])
     assert await hearing == [Change("a", b"1", cast("int", one)), Change("a", None, cast("int", two))]
 
 
-async def test_a_watch_resumes_where_it_ended_deletes_too(directory: Directory) -> None:
+async def test_a_watch_resumes_where_it_ended_deletes_too(directory: Directory, begin: int) -> None:
     await directory.commit([], [Put("a", b"1"), Put("b", b"1"), Put("c", b"1")])
-    seen = (await first(directory, "", 0, 3))[-1].revision
+    seen = (await first(directory, "", begin, 3))[-1].revision
     await directory.commit([], [Delete("a")])
     await directory.commit([], [Put("b", b"2")])
     await directory.commit([], [Put("a", b"3")])
@@ -153,15 +187,18 @@ async def test_a_watch_resumes_where_it_ended_deletes_too(directory: Directory) 
     assert [(change.key, change.value) for change in later] == [("a", None), ("b", b"2"), ("a", b"3")]
 
 
-async def test_a_watch_hears_only_its_prefix(directory: Directory) -> None:
+async def test_a_watch_hears_only_its_prefix(directory: Directory, begin: int) -> None:
     await directory.commit([], [Put("presence/alice", b"1"), Put("session/x", b"1")])
     await directory.commit([], [Put("session/y", b"1")])
     await directory.commit([], [Put("presence/bob", b"1")])
-    assert [change.key for change in await first(directory, "presence/", 0, 2)] == ["presence/alice", "presence/bob"]
+    assert [change.key for change in await first(directory, "presence/", begin, 2)] == [
+        "presence/alice",
+        "presence/bob",
+    ]
 
 
-async def test_a_watch_leaves_nothing_out_of_many_changes(directory: Directory) -> None:
-    hearing = asyncio.create_task(first(directory, "k/", 0, 900))
+async def test_a_watch_leaves_nothing_out_of_many_changes(directory: Directory, begin: int) -> None:
+    hearing = asyncio.create_task(first(directory, "k/", begin, 900))
     for number in range(30):
         await directory.commit([], [Put(f"k/{place:02}", bytes([number])) for place in range(30)])
     changes = await hearing
@@ -172,22 +209,29 @@ async def test_a_watch_leaves_nothing_out_of_many_changes(directory: Directory) 
 
 async def test_a_watch_from_before_the_kept_history_says_so(make: Make, tmp_path: Path) -> None:
     directory = make(tmp_path, 4)
+    begin = (await directory.scan("")).revision
     for number in range(16):
         await directory.commit([], [Put("a", bytes([number]))])
+    await forget(directory, begin + 12)
     with pytest.raises(HistoryGone):
-        await first(directory, "", 2, 1)
-    assert (await first(directory, "", 15, 1))[0].value == bytes([15])
+        await first(directory, "", begin + 2, 1)
+    assert (await first(directory, "", begin + 15, 1))[0].value == bytes([15])
     await directory.close()
 
 
 async def test_a_watch_that_hears_nothing_does_not_fall_behind_the_history(make: Make, tmp_path: Path) -> None:
     directory = make(tmp_path, 4)
-    hearing = asyncio.create_task(first(directory, "quiet/", 0, 1))
-    for number in range(16):
-        await directory.commit([], [Put("loud", bytes([number]))])
-        await asyncio.sleep(0)
-    await directory.commit([], [Put("quiet/a", b"1")])
-    assert [change.key for change in await hearing] == ["quiet/a"]
+    begin = (await directory.scan("")).revision
+    async with aclosing(_generator(directory, "quiet/", begin)) as watch:
+        await directory.commit([], [Put("quiet/a", b"1")])
+        assert (await anext(watch)).key == "quiet/a"
+        hearing = asyncio.ensure_future(anext(watch))
+        for number in range(16):
+            await directory.commit([], [Put("loud", bytes([number]))])
+            await asyncio.sleep(0)
+        await forget(directory, begin + 12)
+        await directory.commit([], [Put("quiet/b", b"1")])
+        assert (await hearing).key == "quiet/b"
     await directory.close()
 
 
@@ -265,8 +309,8 @@ async def test_a_stale_read_shows_what_there_is(directory: Directory) -> None:
     assert await directory.scan("", limit=1, stale=True) == await directory.scan("", limit=1)
 
 
-async def test_closing_ends_watches_and_refuses_the_rest(directory: Directory) -> None:
-    hearing = asyncio.create_task(first(directory, "", 0, 1))
+async def test_closing_ends_watches_and_refuses_the_rest(directory: Directory, begin: int) -> None:
+    hearing = asyncio.create_task(first(directory, "", begin, 1))
     await asyncio.sleep(0)
     await directory.close()
     await directory.close()
@@ -296,7 +340,7 @@ class DirectoryMachine(RuleBasedStateMachine):
         self.directory = self.loop.run_until_complete(self._open())
         self.model: dict[str, tuple[bytes, int]] = {}
         self.story: list[Change] = []
-        self.revision = 0
+        self.begin = self.revision = self.loop.run_until_complete(self.directory.scan("")).revision
 
     async def _open(self) -> Directory:
         return type(self).make(Path(self.folder.name), 1000)
@@ -328,6 +372,7 @@ class DirectoryMachine(RuleBasedStateMachine):
 
     @rule(prefix=KEYS, after=st.integers(0, 20))
     def watch(self, prefix: str, after: int) -> None:
+        after += self.begin
         expected = [change for change in self.story if change.key.startswith(prefix) and change.revision > after]
         heard = self.loop.run_until_complete(first(self.directory, prefix, after, len(expected))) if expected else []
         assert heard == expected
@@ -355,7 +400,13 @@ class SqliteMachine(DirectoryMachine):
     make = staticmethod(KINDS["sqlite"])
 
 
+class EtcdMachine(DirectoryMachine):
+    make = staticmethod(KINDS["etcd"])
+
+
 TestMemoryMachine = MemoryMachine.TestCase
 TestMemoryMachine.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
 TestSqliteMachine = SqliteMachine.TestCase
 TestSqliteMachine.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
+TestEtcdMachine = pytest.mark.usefixtures("started")(EtcdMachine.TestCase)
+TestEtcdMachine.settings = settings(max_examples=10, stateful_step_count=15, deadline=None)

@@ -1,0 +1,171 @@
+"""A watch that outlives the members that it is connected to.
+
+It has connections apart from those of calls, so that a flood of changes holds up no call. While it waits, a pulse asks
+its member on the same connection whether it knows a leader: one that hangs, is cut off from the network or from the
+other members is left within :data:`PULSE` plus :data:`ANSWER` seconds (and its election time-out), and the watch
+goes on at another from where it was (:mod:`telegraph.directory.etcd.position`).
+
+Progress that a client asks for is not used: before etcd 3.4.25 and 3.5.8 its answer could overtake changes
+(https://github.com/etcd-io/etcd/issues/15220). What members send by themselves comes in order.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Any, Final
+
+import grpc
+import structlog
+
+from telegraph.directory.etcd import rpc_pb2 as rpc
+from telegraph.directory.etcd.calls import WATCH
+from telegraph.directory.etcd.channels import EOF, HAS_LEADER
+from telegraph.directory.etcd.client import EtcdClient, cancelled, told
+from telegraph.directory.etcd.position import Position
+from telegraph.directory.port import Change, HistoryGone
+
+log = structlog.get_logger(__name__)
+
+PULSE: Final = 0.6
+"""Seconds between two questions."""
+ANSWER: Final = 0.6
+"""Seconds within which they must be answered."""
+
+_AGAIN_AFTER = 0.1
+
+
+class _Broken(Exception):
+    """The connection to this member is of no use any more."""
+
+
+class Watch:
+    """One watch on a range of keys; iterate over :meth:`changes` once."""
+
+    def __init__(self, client: EtcdClient, key: bytes, end: bytes, after: int) -> None:
+        self._client = client
+        self._range = (key, end)
+        self._position = Position(after)
+        self.heard = -float("inf")
+        """When the member last proved that it has a leader, by the loop's clock."""
+
+    async def changes(self) -> AsyncGenerator[Change]:
+        """Every change, endlessly, until the client is closed; keys are as etcd has them.
+
+        Raises:
+            HistoryGone: changes after the position were compacted away.
+        """
+        tried: set[str] = set()
+        while not self._client.closing.is_set():
+            address = self._client.best(tried)
+            if address is None:
+                tried.clear()
+                await self._pause()
+                continue
+            tried.add(address)
+            try:
+                async with contextlib.aclosing(self._at(address)) as answers:
+                    async for answer in answers:
+                        tried.clear()
+                        for change in self._position.take(map(_change, answer.events)):
+                            yield change
+            except _Broken as broken:
+                log.info("watch_moves", member=address, cause=str(broken))
+                self._client.suspect(address)
+
+    async def _pause(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._client.closing.wait(), _AGAIN_AFTER)
+
+    async def _at(self, address: str) -> AsyncGenerator[rpc.WatchResponse]:
+        """What one member sends, until the client is closed.
+
+        Raises:
+            HistoryGone: see above.
+            _Broken: it ended, hangs, or has no leader.
+        """
+        if not await self._client.watching.ready(address, self._client.patience.connect):
+            raise _Broken("no connection")
+        stream = self._client.watching.stream(address, WATCH)(metadata=HAS_LEADER)
+        pulse = asyncio.ensure_future(self._beat(address))
+        closing = asyncio.ensure_future(self._client.closing.wait())
+        reading: asyncio.Future[rpc.WatchResponse] | None = None
+        try:
+            await _sent(stream, self._request())
+            while not closing.done():
+                reading = asyncio.ensure_future(_read(stream))
+                await asyncio.wait({reading, pulse, closing}, return_when=asyncio.FIRST_COMPLETED)
+                if reading.done():
+                    yield self._checked(reading.result())
+                elif pulse.done():
+                    raise _Broken("no sign of life")
+        finally:
+            stream.cancel()
+            await _ended(pulse, closing, reading)
+
+    def _request(self) -> rpc.WatchRequest:
+        key, end = self._range
+        return rpc.WatchRequest(
+            create_request=rpc.WatchCreateRequest(
+                key=key, range_end=end, start_revision=self._position.resume(), progress_notify=True, fragment=True
+            )
+        )
+
+    def _checked(self, answer: rpc.WatchResponse) -> rpc.WatchResponse:
+        if answer.compact_revision:
+            raise HistoryGone
+        if answer.canceled:
+            raise _Broken(answer.cancel_reason or "ended by the member")
+        if not answer.events and not answer.created and not answer.fragment:  # progress, see the module
+            self._position.seen(answer.header.revision)
+        return answer
+
+    async def _beat(self, address: str) -> None:
+        """Ends when the member is not well."""
+        now = asyncio.get_running_loop().time
+        while await self._client.is_well(self._client.watching, address, ANSWER):
+            self.heard = now()
+            await asyncio.sleep(PULSE)
+
+
+async def _sent(stream: Any, request: rpc.WatchRequest) -> None:
+    try:
+        await stream.write(request)
+    except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError) as failure:
+        raise _Broken("it could not be asked") from failure
+    except asyncio.CancelledError:
+        if cancelled():
+            raise
+        raise _Broken("closed") from None
+
+
+async def _read(stream: Any) -> rpc.WatchResponse:
+    """The next answer.
+
+    Raises:
+        HistoryGone, _Broken: see above.
+    """
+    try:
+        answer = await stream.read()
+    except grpc.aio.AioRpcError as failure:
+        raise _Broken(told(failure).detail) from failure
+    except asyncio.CancelledError:
+        if cancelled():
+            raise
+        raise _Broken("closed") from None
+    if answer is EOF:
+        raise _Broken("it ended")
+    result: rpc.WatchResponse = answer
+    return result
+
+
+async def _ended(*tasks: "asyncio.Future[Any] | None") -> None:
+    """Ends tasks whose outcome does not count any more."""
+    left = [task for task in tasks if task is not None]
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+
+
+def _change(event: rpc.Event) -> Change:
+    gone = event.type == rpc.Event.DELETE
+    return Change(event.kv.key.decode("ascii"), None if gone else event.kv.value, event.kv.mod_revision)

@@ -92,7 +92,7 @@ class SqliteDirectory:
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         self._check_open()
-        job = asyncio.ensure_future(self._writer.run(work))
+        job = asyncio.ensure_future(self._writer.run(work, brief=True))
         job.add_done_callback(self._wake)  # also if the caller is cancelled: the commit happens all the same
         try:
             return await asyncio.shield(job)

@@ -54,9 +54,12 @@ class Database:
             reader.close()
             raise
 
-    async def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs a job in the writer's thread; its result is given once it is durable."""
-        return await self._writer.run(job)
+    async def write(self, job: Callable[[sqlite3.Connection], T], *, brief: bool = False) -> T:
+        """Runs a job; its result is given once it is durable.
+
+        ``brief``: it takes well below a millisecond, see :meth:`telegraph.storage.writer.Writer.run`.
+        """
+        return await self._writer.run(job, brief=brief)
 
     def write_together(
         self, work: Callable[[sqlite3.Connection, Sequence[Item]], Sequence[T]], item: Item

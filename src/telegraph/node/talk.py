@@ -339,7 +339,7 @@ async def _write(open_link: OpenLink, around: Surroundings, job: Callable[[sqlit
         _check_numbers(connection, open_link)
         return job(connection, open_link.contact)
 
-    return await around.database.write(checked)
+    return await around.database.write(checked, brief=True)
 
 
 def _check_numbers(connection: sqlite3.Connection, open_link: OpenLink) -> None:

@@ -15,9 +15,6 @@ IDLE_TURNS = 3
 _SMALLEST_SHARE = 16
 """So few jobs are never divided: a sync costs more than they do."""
 
-_MANY = 8
-"""So few that are under way are not waited for."""
-
 
 class Gathering:
     """Decides, while nothing is being committed, when those who wait have waited enough. ``last`` is the last batch."""
@@ -40,14 +37,6 @@ class Gathering:
             return waiting < MAX_BATCH
         self._idle += 1
         return self._idle < IDLE_TURNS and not (self._alone and waiting == 1)
-
-
-def worth_waiting(waiting: int, under_way: int | None) -> bool:
-    """Whether to wait, about as long as a commit takes, for those who are still under way.
-
-    With two ends that sync in turn two groups are the best: of three, each smaller, one always waits for nothing.
-    """
-    return under_way is not None and under_way >= _MANY and waiting < under_way
 
 
 def share_of(waiting: int, under_way: int | None) -> int:

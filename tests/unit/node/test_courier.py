@@ -61,10 +61,10 @@ async def test_a_full_disk_at_the_other_end_makes_the_attempts_rarer(town: Town,
     await bob.know(alice)
     write = bob.db.write
 
-    async def refuse(*_: object) -> Any:
+    async def refuse(*_: object, **_how: object) -> Any:
         raise DataUnreadable(data="-", detail="the disk is full")
 
-    bob.db.write = refuse  # type: ignore[method-assign,assignment]
+    bob.db.write = refuse  # type: ignore[method-assign]
     dials = town.network.counters.dials
 
     await alice.send(bob, "x")

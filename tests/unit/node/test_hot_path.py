@@ -121,9 +121,9 @@ async def test_one_that_is_given_up_while_it_waits_in_memory_does_not_go_out(
     monkeypatch.setattr(courier, "WINDOW", 1)
     go_on, write = asyncio.Event(), bob.db.write
 
-    async def held(job: Any) -> Any:
+    async def held(job: Any, **how: Any) -> Any:
         await go_on.wait()
-        return await write(job)
+        return await write(job, **how)
 
     monkeypatch.setattr(bob.db, "write", held)
     stored = await say(alice, bob, "one", "two", "three")

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telegraph.storage.gathering import IDLE_TURNS, MAX_BATCH, Gathering, share_of, worth_waiting
+from telegraph.storage.gathering import IDLE_TURNS, MAX_BATCH, Gathering, share_of
 
 
 def _turns(gathering: Gathering, waiting: list[int]) -> int:
@@ -57,18 +57,6 @@ def test_a_few_are_not_divided() -> None:
 def test_where_nothing_comes_back_all_go_at_once() -> None:
     assert share_of(500, None) == 500
     assert share_of(MAX_BATCH + 1, None) == MAX_BATCH
-
-
-def test_a_third_of_all_waits_for_those_who_are_about_to_come_back() -> None:
-    assert worth_waiting(20, 44)
-    assert not worth_waiting(32, 32)
-    assert not worth_waiting(44, 20)
-
-
-def test_nobody_waits_for_few_or_where_nothing_comes_back() -> None:
-    assert not worth_waiting(1, 2)
-    assert not worth_waiting(1, 0)
-    assert not worth_waiting(1, None)
 
 
 @given(st.integers(1, 5000), st.none() | st.integers(0, 5000))

@@ -2,31 +2,35 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from itertools import count
+from itertools import cycle
 from pathlib import Path
-from types import SimpleNamespace
+from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telegraph.errors import DataUnreadable, DiskFailed
-from telegraph.storage import writer
 from telegraph.storage.engine import sqlite3
 from telegraph.storage.gathering import MAX_BATCH
+from telegraph.storage.pace import TRUSTED, Pace
 from telegraph.storage.schema import connect
 from telegraph.storage.writer import Writer
 
 Work = Callable[[sqlite3.Connection], int]
+T = TypeVar("T")
 
 
 class _Ledger:
     """A database with one table of words, its writer, and a record of the commits that SQLite was asked for."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pace: Pace | None = None) -> None:
+        """``pace``: how quick the disk is taken to be, whatever it is."""
         self.path = path
         self.commits = 0
         self.writer = Writer(self._connect, "test-writer")
+        if pace is not None:
+            self.writer._pace = pace  # no disk is the same in each run
 
     def _connect(self) -> sqlite3.Connection:
         connection = connect(self.path)
@@ -36,6 +40,10 @@ class _Ledger:
 
     def _trace(self, statement: str) -> None:
         self.commits += statement == "COMMIT"
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """A brief job."""
+        return await self.writer.run(work, brief=True)
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
@@ -64,9 +72,21 @@ class _Ledger:
             reader.close()
 
 
-@pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[_Ledger]:
-    ledger = _Ledger(tmp_path / "ledger.sqlite3")
+class _Always(Pace):
+    """A disk that is quick, or slow, whatever it is."""
+
+    def __init__(self, *, quick: bool) -> None:
+        super().__init__()
+        self._quick = quick
+
+    @property
+    def is_quick(self) -> bool:
+        return self._quick
+
+
+@pytest.fixture(params=[True, False], ids=["quick disk", "slow disk"])
+async def ledger(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[_Ledger]:
+    ledger = _Ledger(tmp_path / "ledger.sqlite3", _Always(quick=request.param))
     yield ledger
     await ledger.writer.close()
 
@@ -84,21 +104,21 @@ def _put_and_fail(word: str, error: BaseException) -> Work:
 
 
 async def _hand_in(ledger: _Ledger, works: list[Work]) -> list[asyncio.Task[int]]:
-    tasks = [asyncio.create_task(ledger.writer.run(work)) for work in works]
+    tasks = [asyncio.create_task(ledger.run(work)) for work in works]
     await asyncio.sleep(0)  # each task has put its job into the queue when it has run once
     return tasks
 
 
 async def test_a_word_is_readable_by_others_once_its_writer_is_told_so(ledger: _Ledger) -> None:
-    assert await ledger.writer.run(_put("alice")) == 1
+    assert await ledger.run(_put("alice")) == 1
     assert ledger.words() == ["alice"]
 
 
 async def test_what_was_acknowledged_is_there_after_the_database_is_opened_again(ledger: _Ledger) -> None:
-    await ledger.writer.run(_put("alice"))
+    await ledger.run(_put("alice"))
     await ledger.writer.close()
     reopened = _Ledger(ledger.path)
-    await reopened.writer.run(_put("bob"))
+    await reopened.run(_put("bob"))
     await reopened.writer.close()
     assert reopened.words() == ["alice", "bob"]
 
@@ -122,7 +142,7 @@ async def test_results_come_in_the_order_of_the_calls(ledger: _Ledger) -> None:
     order: list[int] = []
 
     async def call(number: int) -> None:
-        await ledger.writer.run(lambda _: number)
+        await ledger.run(lambda _: number)
         order.append(number)
 
     async with asyncio.TaskGroup() as group:
@@ -182,22 +202,20 @@ async def test_a_full_disk_is_told_to_every_caller_of_the_batch_and_nothing_is_k
     assert "disk is full" in str(results[0])
     assert "make room" in str(results[0])
     assert ledger.words() == []
-    await ledger.writer.run(lambda db: db.execute("PRAGMA max_page_count=1000000").fetchone())
-    assert await ledger.writer.run(_put("carol")) == 1, "the writer goes on once there is room again"
+    await ledger.run(lambda db: db.execute("PRAGMA max_page_count=1000000").fetchone())
+    assert await ledger.run(_put("carol")) == 1, "the writer goes on once there is room again"
     assert ledger.words() == ["carol"]
 
 
 async def test_a_commit_that_fails_is_told_to_every_caller_and_the_writer_goes_on(ledger: _Ledger) -> None:
-    await ledger.writer.run(lambda db: db.execute("CREATE TABLE a (id INTEGER PRIMARY KEY) STRICT").rowcount)
-    await ledger.writer.run(
-        lambda db: db.execute("CREATE TABLE b (a REFERENCES a DEFERRABLE INITIALLY DEFERRED)").rowcount
-    )
+    await ledger.run(lambda db: db.execute("CREATE TABLE a (id INTEGER PRIMARY KEY) STRICT").rowcount)
+    await ledger.run(lambda db: db.execute("CREATE TABLE b (a REFERENCES a DEFERRABLE INITIALLY DEFERRED)").rowcount)
     async with ledger.held():
         orphan: Work = lambda db: db.execute("INSERT INTO b VALUES (7)").rowcount  # noqa: E731 - one of a list of jobs
         tasks = await _hand_in(ledger, [_put("alice"), orphan])
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(result) for result in results] == [DiskFailed] * 2
-    assert await ledger.writer.run(_put("bob")) == 1
+    assert await ledger.run(_put("bob")) == 1
     assert ledger.words() == ["bob"]
 
 
@@ -214,7 +232,7 @@ async def test_closing_finishes_what_was_handed_in(ledger: _Ledger) -> None:
 async def test_a_closed_writer_takes_nothing_more_and_may_be_closed_again(ledger: _Ledger) -> None:
     await ledger.writer.close()
     with pytest.raises(DataUnreadable):
-        await ledger.writer.run(_put("alice"))
+        await ledger.run(_put("alice"))
     await ledger.writer.close()
     assert ledger.words() == []
 
@@ -228,7 +246,7 @@ async def test_neighbours_that_can_be_done_together_are_one_job(ledger: _Ledger)
     loop = asyncio.get_running_loop()
     async with ledger.held():
         first = [ledger.writer.run_together(_put_all, word, loop) for word in ("alice", "bob")]
-        between = asyncio.create_task(ledger.writer.run(_put("carol")))
+        between = asyncio.create_task(ledger.run(_put("carol")))
         await asyncio.sleep(0)
         last = ledger.writer.run_together(_put_all, "dave", loop)
     assert await asyncio.gather(*first, last) == ["alice of 2", "bob of 2", "dave of 1"]
@@ -250,7 +268,7 @@ async def test_what_may_come_later_rides_with_the_next_commit_in_its_place(ledge
     later = ledger.writer.run_later(_put("alice"))
     await asyncio.sleep(0)
     assert not later.done()
-    assert await ledger.writer.run(_put("bob")) == 1
+    assert await ledger.run(_put("bob")) == 1
     assert later.done()
     assert ledger.words() == ["alice", "bob"]
     assert ledger.commits == 1
@@ -287,36 +305,10 @@ async def test_half_goes_into_a_commit_where_messages_come_back(ledger: _Ledger)
     assert ledger.words() == [str(number) for number in range(64)]
 
 
-async def test_a_few_wait_for_those_who_are_about_to_come_back_but_not_for_long(ledger: _Ledger) -> None:
-    loop = asyncio.get_running_loop()
-    ledger.writer.under_way = lambda: 100
-    async with ledger.held():
-        first = ledger.writer.run_together(_put_all, "alice", loop)
-    async with asyncio.timeout(5):
-        assert await first == "alice of 1", "though nobody came"
-    assert ledger.words() == ["alice"]
-
-
-async def test_what_cannot_be_done_together_is_not_kept_waiting(
-    ledger: _Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "_LONGEST_WAIT", 3600.0)
-    monkeypatch.setattr(writer, "time", SimpleNamespace(monotonic=count(0, 3600).__next__))  # each commit takes an hour
-    loop = asyncio.get_running_loop()
-    ledger.writer.under_way = lambda: 100
-    async with asyncio.timeout(5):
-        async with ledger.held():
-            together = ledger.writer.run_together(_put_all, "alice", loop)
-            single = asyncio.create_task(ledger.writer.run(_put("bob")))
-            await asyncio.sleep(0)
-        await asyncio.gather(together, single)
-    assert ledger.words() == ["alice", "bob"]
-
-
 async def test_callers_who_are_woken_together_share_their_next_commit(ledger: _Ledger) -> None:
-    await asyncio.gather(*(ledger.writer.run(_put(str(number))) for number in range(20)))
+    await asyncio.gather(*(ledger.run(_put(str(number))) for number in range(20)))
     before = ledger.commits
-    await asyncio.gather(*(ledger.writer.run(_put(f"again {number}")) for number in range(20)))
+    await asyncio.gather(*(ledger.run(_put(f"again {number}")) for number in range(20)))
     assert ledger.commits == before + 1
 
 
@@ -337,10 +329,10 @@ def test_a_database_that_cannot_be_opened_is_told_at_once() -> None:
 
 async def test_callers_in_two_event_loops_each_get_their_own_answer(ledger: _Ledger) -> None:
     def elsewhere() -> int:
-        return asyncio.run(ledger.writer.run(_put("bob")))
+        return asyncio.run(ledger.run(_put("bob")))
 
     async with asyncio.timeout(10):
-        both = await asyncio.gather(ledger.writer.run(_put("alice")), asyncio.to_thread(elsewhere))
+        both = await asyncio.gather(ledger.run(_put("alice")), asyncio.to_thread(elsewhere))
     assert list(both) == [1, 1]
 
 
@@ -367,3 +359,57 @@ def test_a_batch_is_as_good_as_one_job_after_the_other(
         expected.append(not fails and word not in model)
         model += [word] if expected[-1] else []
     assert asyncio.run(story()) == model
+
+
+def _where(_: sqlite3.Connection) -> str:
+    return threading.current_thread().name
+
+
+async def test_the_event_loop_does_what_is_brief_where_the_disk_is_quick_and_the_thread_all_else(
+    tmp_path: Path,
+) -> None:
+    here = threading.current_thread().name
+    quick, slow = (_Ledger(tmp_path / str(is_quick), _Always(quick=is_quick)) for is_quick in (True, False))
+    assert await quick.run(_where) == here
+    assert await quick.writer.run(_where) == "test-writer", "it may take long"
+    assert await quick.run(_where) == here
+    assert await slow.run(_where) == "test-writer"
+    await asyncio.gather(quick.writer.close(), slow.writer.close())
+
+
+async def test_where_it_is_done_changes_nothing_of_order_and_what_is_written(tmp_path: Path) -> None:
+    class _Moody(Pace):
+        is_quick = property(lambda _: next(moods))
+
+    moods = cycle([True, False, False, True, True])
+    ledger, order = _Ledger(tmp_path / "ledger.sqlite3", _Moody()), list[int]()
+
+    async def caller(first: int) -> None:
+        for number in range(first, 300, 3):
+            await ledger.writer.run(_put(str(number)), brief=number % 7 > 0)
+            order.append(number)
+
+    await asyncio.gather(*(caller(first) for first in range(3)))
+    await ledger.writer.close()
+    assert ledger.words() == [str(number) for number in order]
+    assert sorted(order) == list(range(300))
+
+
+async def test_a_disk_is_waited_for_once_it_was_quick_for_a_while(tmp_path: Path) -> None:
+    ledger = _Ledger(tmp_path / "ledger.sqlite3")
+    before = [await ledger.run(_where) for _ in range(TRUSTED)]
+    assert set(before) == {"test-writer"}
+    await ledger.writer.close()
+
+
+async def test_two_event_loops_may_write(tmp_path: Path) -> None:
+    ledger = _Ledger(tmp_path / "ledger.sqlite3", _Always(quick=True))
+
+    async def write(who: str) -> None:
+        for number in range(50):
+            await ledger.run(_put(f"{who} {number}"))
+
+    await asyncio.gather(write("alice"), asyncio.to_thread(lambda: asyncio.run(write("bob"))))
+    await ledger.writer.close()
+    for who in ("alice", "bob"):
+        assert [word for word in ledger.words() if word.startswith(who)] == [f"{who} {number}" for number in range(50)]

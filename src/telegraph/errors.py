@@ -13,16 +13,18 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
     ├── Refused (403)           NotLoggedIn (401) · WrongCredentials (401) · ForeignSession · WrongRole
     │                           RegistrationClosed · InviteNeeded · ForeignOrigin · ForgedFrame · BadSignature
     │                           WrongApiToken (401) · WrongPassword (401) · RevokedKey
+    │                           WrongToken (401)
     ├── Missing (404)           UnknownUser · UnknownPath · UnknownMessage · UnknownSession · AccountDeleted
     │                           UnknownMember · WrongMethod (405)
     ├── Conflict (409)          NameTaken · WrongState · StaleCounter · OtherAccount · SequenceGap · KeyChanged
-    │                           SafetyNumberDiffers · NoDeviceKey · NameHeld · MemberExists
+    │                           SafetyNumberDiffers · NoDeviceKey · NameHeld · MemberExists · NoCluster
     ├── TooMany (429)           RateLimited · Busy · TooManyDevices
     ├── Unavailable (503)       ManagerAway · NoManagerFound · FateUnknown · PeerAway · NodeAway · DiskFailed
     │                           DirectoryUnavailable, of which: NoQuorum · DirectoryUnreachable · DirectoryRefused
     │                           DirectoryFull · MembersUnsettled · LearnerBehind
     └── CannotStart (500)       PortTaken · DataInUse · DataUnreadable · CaUnreadable · CaUnknown · CaMismatch
                                 InsecureOffLoopback · TestingOnly · NewerSchema · KeyFileUnreadable · BackupUnreadable
+                                EtcdMissing · EtcdTooOld · SealBroken · NotInCluster · CannotJoin · CannotLeave
 """
 
 from collections.abc import Mapping
@@ -278,6 +280,14 @@ class BadSignature(Refused):
     spanish = "La dirección no está firmada por el dispositivo de esta cuenta."
 
 
+class WrongToken(Refused):
+    """That join token is not valid here, or not any more; print the present one (telegraph manager token --data DIR)."""
+
+    code = "wrong_token"
+    status = 401
+    spanish = "Ese token no es válido aquí, o ya no lo es; vea el actual (telegraph manager token --data DIR)."
+
+
 class RevokedKey(Refused):
     """The key of this device was revoked; log in again on it to get a new one."""
 
@@ -411,6 +421,13 @@ class NoDeviceKey(Conflict):
 
     code = "no_device_key"
     spanish = "{username} nunca ha iniciado sesión, así que aún no hay clave que comparar o verificar."
+
+
+class NoCluster(Conflict):
+    """This manager is a single one, which nobody can join; start it with --cluster-init to let others join."""
+
+    code = "no_cluster"
+    spanish = "Este gestor está solo y nadie puede unirse a él; arránquelo con --cluster-init para que otros se unan."
 
 
 class NameHeld(Conflict):
@@ -634,6 +651,52 @@ class CaMismatch(CannotStart):
 
     code = "ca_mismatch"
     spanish = "El gestor en {url} no pertenece a la CA indicada (muestra {fingerprint}); no lo use."
+
+
+class EtcdMissing(CannotStart):
+    """Several managers together need etcd 3.4 or newer, and there is none on PATH; install it (apt install etcd-server)."""
+
+    code = "etcd_missing"
+    spanish = "Varios gestores juntos necesitan etcd 3.4 o posterior, y no hay ninguno en PATH; instálelo (apt install etcd-server)."
+
+
+class EtcdTooOld(CannotStart):
+    """The etcd on PATH is version {version}; several managers together need 3.4 or newer."""
+
+    code = "etcd_too_old"
+    spanish = (
+        "El etcd que hay en PATH es la versión {version}; varios gestores juntos necesitan la 3.4 o una posterior."
+    )
+
+
+class SealBroken(CannotStart):
+    """The sealed {name} cannot be opened with this manager's cluster-secret; it belongs to another organisation, or was changed."""
+
+    code = "seal_broken"
+    spanish = (
+        "El {name} sellado no se abre con el cluster-secret de este gestor; es de otra organización, o fue alterado."
+    )
+
+
+class NotInCluster(CannotStart):
+    """This manager is not part of a cluster: {detail}."""
+
+    code = "not_in_cluster"
+    spanish = "Este gestor no es parte de un grupo: {detail}."
+
+
+class CannotJoin(CannotStart):
+    """This manager cannot join: {detail}."""
+
+    code = "cannot_join"
+    spanish = "Este gestor no puede unirse: {detail}."
+
+
+class CannotLeave(CannotStart):
+    """This manager cannot leave: {detail}."""
+
+    code = "cannot_leave"
+    spanish = "Este gestor no puede salir del grupo: {detail}."
 
 
 class InsecureOffLoopback(CannotStart):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from telegraph.cli.group import leave, new_org, status, token
 from telegraph.cli.running import run_until_stopped
 from telegraph.errors import CannotStart, DataUnreadable
 from telegraph.protocol.invites import Invite, check_manager_url
@@ -25,6 +26,7 @@ def manager() -> None:
       telegraph manager run --data manager
       telegraph manager run --data manager --host 0.0.0.0 --advertise chat.example.org
       telegraph manager invite --data manager
+      telegraph manager status --data manager
     """  # noqa: D301 - click's \b keeps the lines apart
 
 
@@ -72,29 +74,72 @@ _data = click.option(
     show_envvar=True,
     help="Bearer token that may read /metrics from other machines.",
 )
+@click.option("--cluster-init", "init", is_flag=True, help="Become the first of several managers; needs etcd.")
+@click.option("--join", metavar="URL", help="Join the managers of which one is at URL; needs etcd and a token.")
+@click.option("--token", envvar="TELEGRAPH_JOIN_TOKEN", show_envvar=True, help="Join token, see `manager token`.")
+@click.option("--token-file", type=click.Path(path_type=Path, dir_okay=False), help="File with the join token.")
+@click.option("--replace", is_flag=True, help="With --join: the manager that had this address has lost its data.")
+@click.option(
+    "--etcd-port",
+    type=click.IntRange(1, 65534),
+    help="Port of its etcd, which takes the next one too.  [default: 2379, or that of the last time]",
+)
+@click.option(
+    "--org-file",
+    "organisation",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Secrets of the organisation, see `manager new-org`.",
+)
+@click.option(
+    "--bootstrap-expect",
+    "expect",
+    default=0,
+    type=click.IntRange(0, 9),
+    help="Become one of so many managers that are started together.",
+)
+@click.option(
+    "--peers-dns",
+    metavar="NAME",
+    multiple=True,
+    help="DNS name with the addresses of all of them, which use the same --port; may be repeated.",
+)
 def run(**options: Any) -> None:
     """Run an identity manager until it is told to stop (Ctrl-C, SIGTERM).
 
     At the first start it makes the organisation's certificate authority in the data directory. When it answers, it
-    prints one line with its URL and the CA's fingerprint.
+    prints one line with its URL and the CA's fingerprint. Once it is part of a cluster, it stays so at every start.
 
     \b
     Examples:
       telegraph manager run --data manager
       telegraph manager run --data manager --host 0.0.0.0 --advertise 192.168.1.10 --registration invite
       telegraph manager run --data manager --port 0 --udp-port 0
+      telegraph manager run --data manager --host 192.168.1.10 --cluster-init
+      telegraph manager run --data manager --host 192.168.1.11 --join https://192.168.1.10:8000 --token-file token
     """  # noqa: D301 - click's \b keeps the lines apart
     run_until_stopped(lambda stop: _serve(_settings(**options), stop))
 
 
 def _settings(certificate_days: float, **options: Any) -> "ManagerSettings":
-    from telegraph.manager.settings import ManagerSettings
+    from telegraph.manager.settings import ClusterSettings, ManagerSettings
+
+    cluster = {name: options.pop(name) for name in ClusterSettings.__struct_fields__ if name != "token"}
+    token = _token(options.pop("token"), options.pop("token_file"))
 
     try:
         lifetime = timedelta(days=certificate_days)
     except (ValueError, OverflowError):
         raise CannotStart(detail="--certificate-days is no number of days") from None
-    return ManagerSettings(certificate_lifetime=lifetime, **options)
+    settings = ClusterSettings(token=token, **cluster)
+    return ManagerSettings(certificate_lifetime=lifetime, cluster=settings, **options)
+
+
+def _token(given: str | None, file: Path | None) -> str | None:
+    if given is not None or file is None:
+        return given
+    from telegraph.manager.cluster.token import read_token
+
+    return read_token(file).text
 
 
 async def _serve(settings: "ManagerSettings", stop: asyncio.Event) -> None:
@@ -123,10 +168,9 @@ def invite(data: Path, single_use: bool, url: str | None) -> None:
       telegraph manager invite --data manager --single-use
       telegraph manager invite --data manager --url https://chat.example.org:8000
     """  # noqa: D301 - click's \b keeps the lines apart
-    from telegraph.manager.places import DIRECTORY_FILE
+    from telegraph.manager.cluster.beside import check_data
 
-    if not (data / DIRECTORY_FILE).exists():
-        raise DataUnreadable(data=data, detail="no manager has run here yet")
+    check_data(data)
     where = check_manager_url(url) if url else _running_at(data)
     click.echo(asyncio.run(_invite(data, where, single_use=single_use)).link())
 
@@ -145,16 +189,17 @@ def _running_at(data: Path) -> str:
 
 
 async def _invite(data: Path, url: str, *, single_use: bool) -> Invite:
-    from telegraph.directory.sqlite import SqliteDirectory
     from telegraph.manager.clock import read_clock
+    from telegraph.manager.cluster.beside import directory_beside
     from telegraph.manager.invites import create_invite, stored_registration
-    from telegraph.manager.places import DIRECTORY_FILE, ca_fingerprint
+    from telegraph.manager.places import ca_fingerprint
 
     ca = ca_fingerprint(data)
-    directory = SqliteDirectory(data / DIRECTORY_FILE)
-    try:
+    async with directory_beside(data) as directory:
         needed = single_use or await stored_registration(directory) == "invite"
         code = await create_invite(directory, read_clock(), single_use=single_use) if needed else None
-    finally:
-        await directory.close()
     return Invite((url,), ca, code)
+
+
+for command in (token, leave, status, new_org):
+    manager.add_command(command)

@@ -14,8 +14,6 @@ import structlog
 
 from telegraph.directory import records
 from telegraph.directory.records import Presence
-from telegraph.directory.sqlite import SqliteDirectory
-from telegraph.errors import DataUnreadable
 from telegraph.manager.accounts import Accounts, AccountSettings
 from telegraph.manager.api.application import Application
 from telegraph.manager.attendance import Attendance
@@ -23,23 +21,25 @@ from telegraph.manager.background import keep_running
 from telegraph.manager.ca import CA_FILE, CertificateAuthority
 from telegraph.manager.care import Care
 from telegraph.manager.clock import read_clock
+from telegraph.manager.cluster.opening import Opened, open_directory
+from telegraph.manager.cluster.place import Place
 from telegraph.manager.core import Core
 from telegraph.manager.endings import Ended
 from telegraph.manager.feed import Feed
 from telegraph.manager.gate import Gate
 from telegraph.manager.invites import store_registration
+from telegraph.manager.jobs import Fence, Jobs
 from telegraph.manager.locks import UserLocks
 from telegraph.manager.metrics import Metrics
 from telegraph.manager.notify import Notifier, Reason
 from telegraph.manager.passwords import Passwords
 from telegraph.manager.people import People
 from telegraph.manager.places import (
-    DIRECTORY_FILE,
     ENDPOINT_FILE,
     advertised,
     certificate_hosts,
-    load_or_create_ca,
     load_or_create_id,
+    outward_address,
     url_of,
 )
 from telegraph.manager.presence import LiveUsers
@@ -106,25 +106,28 @@ class Manager:
         log.info("manager_started", url=self.url, udp_port=self.udp_port)
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
-        data, ca, manager_id = self._claim(stack)
-        directory = SqliteDirectory(data / DIRECTORY_FILE)
-        stack.push_async_callback(directory.close)
+        data, manager_id = self._claim(stack)
         listening, answering = self._bind(stack)
+        opened = await open_directory(self._place(manager_id, listening), stack)
+        directory, ca = opened.directory, opened.ca
+        self.ca_path, self.fingerprint = data / CA_FILE, ca.fingerprint
         identity = Identity(ca, manager_id, certificate_hosts(self.settings), self.settings.certificate_lifetime)
         now = self._clock()
         credentials = identity.issue(now.utc)
         self._notifier = Notifier(credentials)
         stack.push_async_callback(self._notifier.close)
-        await store_registration(directory, self.settings.registration)
-        core = self._core = await self._assemble(directory, ca, stack)
+        await opened.loaded(lambda: store_registration(directory, self.settings.registration))
+        core = self._core = await self._assemble(opened, stack)
         context = None if self.settings.insecure_http else server_context(credentials)
-        after = (await directory.scan(records.REGISTRATION)).revision
-        await core.revoked.load()  # after that: what both tell is told once, and nothing is left out
+        after = (await opened.loaded(lambda: directory.scan(records.REGISTRATION))).revision
+        await opened.loaded(core.revoked.load)  # after that: what both tell is told once, and nothing is left out
         feed = Feed(directory, core.people, core.hub, core.revoked, after)
         self._in_background(stack, "feed", feed.follow)
-        self._in_background(stack, "sweep", lambda: sweep(core.attendance, self._clock, self._expired))
-        self._in_background(stack, "tidy", lambda: self._keep_tidy(core.revoked))
+        self._in_background(stack, "jobs", self._jobs(core, opened).run)
         self._in_background(stack, "certificate", lambda: self._keep_certificate(identity, now.utc, context))
+        if opened.group is not None:
+            self._in_background(stack, "managers", opened.group.members.follow)
+            self._in_background(stack, "leaving", self._stop_when(opened.group.left))
         responder = await respond(answering, self._active(ca))
         stack.callback(responder.close)
         await self._serve(stack, Server(Application(core), context), listening)
@@ -155,16 +158,15 @@ class Manager:
 
     # --- parts ---
 
-    def _claim(self, stack: contextlib.AsyncExitStack) -> tuple[Path, CertificateAuthority, str]:
-        data = self.settings.data
-        claim = DataDirectory(data)
+    def _claim(self, stack: contextlib.AsyncExitStack) -> tuple[Path, str]:
+        claim = DataDirectory(self.settings.data)
         stack.callback(claim.release)
-        try:
-            ca = load_or_create_ca(data, self._clock())
-        except OSError as problem:
-            raise DataUnreadable(data=data, detail=problem.strerror) from problem
-        self.ca_path, self.fingerprint = data / CA_FILE, ca.fingerprint
-        return data, ca, load_or_create_id(data)
+        return self.settings.data, load_or_create_id(self.settings.data)
+
+    def _place(self, manager_id: str, listening: socket.socket) -> Place:
+        where = advertised(self.settings, self.port)
+        host = where.host if where else outward_address()
+        return Place(self.settings, manager_id, self.url, host, listening.getsockname()[0], listening, self._clock)
 
     def _bind(self, stack: contextlib.AsyncExitStack) -> tuple[socket.socket, socket.socket]:
         listening = bind(socket.SOCK_STREAM, self.settings.host, self.settings.port, "--port")
@@ -175,12 +177,11 @@ class Manager:
         self.url = url_of(self.settings, self.port)
         return listening, answering
 
-    async def _assemble(
-        self, directory: SqliteDirectory, ca: CertificateAuthority, stack: contextlib.AsyncExitStack
-    ) -> Core:
+    async def _assemble(self, opened: Opened, stack: contextlib.AsyncExitStack) -> Core:
+        directory, ca = opened.directory, opened.ca
         settings, locks, live = self.settings, UserLocks(), LiveUsers(self.settings.offline_after)
         attendance = Attendance(directory, live, locks, self._clock)
-        await attendance.load()
+        await opened.loaded(attendance.load)
         passwords, failures = Passwords(settings.bcrypt_cost), FailureLimit(settings.login_failures_per_minute)
         stack.callback(passwords.close)
         accounts = Accounts(
@@ -211,6 +212,7 @@ class Manager:
             metrics=metrics,
             ca_pem=ca.pem,
             url=self.url,
+            group=opened.group,
         )
 
     def _active(self, ca: CertificateAuthority) -> Active:
@@ -233,9 +235,26 @@ class Manager:
 
         stack.push_async_callback(end)
 
-    async def _keep_tidy(self, revoked: RevokedKeys) -> None:
+    def _stop_when(self, over: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        async def wait() -> None:
+            await over()
+            self._stopping.set()
+            await asyncio.Event().wait()  # until it is cancelled
+
+        return wait
+
+    def _jobs(self, core: Core, opened: Opened) -> Jobs:
+        jobs = {
+            "sweep": lambda _fence: sweep(core.attendance, self._clock, self._expired),
+            "tidy": lambda fence: self._keep_tidy(core.revoked, fence),
+        }
+        made = Jobs(jobs, opened.directory, None if opened.group is None else self.url)
+        core.metrics.watch("leader", "Whether this manager does the jobs of the leader", lambda: made.is_leader)
+        return made
+
+    async def _keep_tidy(self, revoked: RevokedKeys, fence: Fence) -> None:
         while True:
-            count = await revoked.forget_expired(self._clock())
+            count = await revoked.forget_expired(self._clock(), fence)
             if count:
                 log.info("expired_forgotten", count=count)
             await asyncio.sleep(_TIDY_EVERY)

@@ -66,7 +66,7 @@ class CertificateAuthority:
             .not_valid_before(now - BACKDATED)
             .not_valid_after(now + _CA_LIFETIME)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_key_usage(signs_certificates=True), critical=True)
+            .add_extension(key_usage(signs_certificates=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256())
         )
@@ -79,7 +79,7 @@ class CertificateAuthority:
         Raises:
             CaUnreadable: a file is missing, unreadable or not what it should be, or the two do not belong together.
         """
-        certificate, key = _read_certificate(directory / CA_FILE), _read_key(directory / CA_KEY_FILE)
+        certificate, key = load_certificate(directory / CA_FILE), _load_key(directory / CA_KEY_FILE)
         if certificate.public_key() != key.public_key():
             raise CaUnreadable(path=directory / CA_KEY_FILE, detail=f"it is not the key of {CA_FILE}")
         return cls(certificate, key)
@@ -89,7 +89,7 @@ class CertificateAuthority:
 
         The certificate comes last: where ``ca.pem`` is, its key is too.
         """
-        _write_durably(directory / CA_KEY_FILE, _key_pem(self._key), 0o600)
+        _write_durably(directory / CA_KEY_FILE, key_pem(self._key), 0o600)
         _write_durably(directory / CA_FILE, self.pem.encode(), 0o644)
 
     @property
@@ -101,6 +101,23 @@ class CertificateAuthority:
     def pem(self) -> str:
         """The root certificate in PEM."""
         return self._certificate.public_bytes(Encoding.PEM).decode()
+
+    @classmethod
+    def from_pem(cls, certificate: bytes, key: bytes) -> Self:
+        """What :attr:`pem` and :attr:`key_pem` gave.
+
+        Raises:
+            CaUnreadable: they are something else, or do not belong together.
+        """
+        root, own = read_certificate(certificate, Path(CA_FILE)), read_key(key, Path(CA_KEY_FILE))
+        if root.public_key() != own.public_key():
+            raise CaUnreadable(path=CA_KEY_FILE, detail=f"it is not the key of {CA_FILE}")
+        return cls(root, own)
+
+    @property
+    def key_pem(self) -> bytes:
+        """The root's private key in PEM: whoever has it can name devices and managers."""
+        return key_pem(self._key)
 
     @property
     def fingerprint(self) -> str:
@@ -146,9 +163,9 @@ class CertificateAuthority:
         """
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(subject_uri("manager", manager_id))]
-        names += [_host_name(host) for host in dict.fromkeys([MANAGER_ALIAS, *hosts])]
+        names += [host_name(host) for host in dict.fromkeys([MANAGER_ALIAS, *hosts])]
         leaf = self._issue("manager", key.public_key(), names, now, lifetime)
-        return leaf.public_bytes(Encoding.PEM).decode(), _key_pem(key)
+        return leaf.public_bytes(Encoding.PEM).decode(), key_pem(key)
 
     def _issue(
         self,
@@ -168,7 +185,7 @@ class CertificateAuthority:
             .not_valid_after(min(now + lifetime, self._certificate.not_valid_after_utc))
             .add_extension(x509.SubjectAlternativeName(names), critical=True)  # critical, as the subject is empty
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(signs_certificates=False), critical=True)
+            .add_extension(key_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(issuer_id, critical=False)
@@ -192,14 +209,16 @@ def _requested_key(csr_pem: str) -> Ed25519PublicKey:
     return key
 
 
-def _host_name(host: str) -> x509.GeneralName:
+def host_name(host: str) -> x509.GeneralName:
+    """A host as a certificate names it: by IP address or by DNS name."""
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         return x509.DNSName(host)
 
 
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+def key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    """What a root's key is for, or a leaf's."""
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
         key_cert_sign=signs_certificates,
@@ -213,13 +232,28 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A private key in PEM (PKCS 8), not encrypted."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _read_certificate(path: Path) -> x509.Certificate:
+def load_certificate(path: Path) -> x509.Certificate:
+    """A file with a CA's certificate.
+
+    Raises:
+        CaUnreadable: it is missing, unreadable or something else.
+    """
+    return read_certificate(_read(path), path)
+
+
+def read_certificate(pem: bytes, path: Path) -> x509.Certificate:
+    """A CA's certificate in PEM; ``path`` is where it comes from, for the error.
+
+    Raises:
+        CaUnreadable: it is something else.
+    """
     try:
-        certificate = x509.load_pem_x509_certificate(_read(path))
+        certificate = x509.load_pem_x509_certificate(pem)
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
     except (ValueError, x509.ExtensionNotFound):
         raise CaUnreadable(path=path, detail="it is not a CA certificate in PEM") from None
@@ -228,9 +262,18 @@ def _read_certificate(path: Path) -> x509.Certificate:
     return certificate
 
 
-def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:
+def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    return read_key(_read(path), path)
+
+
+def read_key(pem: bytes, path: Path) -> ec.EllipticCurvePrivateKey:
+    """A private key in PEM; ``path`` is where it comes from, for the error.
+
+    Raises:
+        CaUnreadable: it is something else.
+    """
     try:
-        key = load_pem_private_key(_read(path), password=None)
+        key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise CaUnreadable(path=path, detail="it is not an unencrypted private key in PEM") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):

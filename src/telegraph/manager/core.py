@@ -6,6 +6,7 @@ from telegraph.directory.port import Directory
 from telegraph.manager.accounts import Accounts
 from telegraph.manager.attendance import Attendance
 from telegraph.manager.care import Care
+from telegraph.manager.cluster.group import Group
 from telegraph.manager.metrics import Metrics
 from telegraph.manager.people import People
 from telegraph.manager.revocations import RevokedKeys
@@ -15,7 +16,10 @@ from telegraph.manager.streams import Hub
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """A running manager without its sockets; ``url`` is how it wants to be called, ``ca_pem`` the organisation's CA."""
+    """A running manager without its sockets; ``url`` is how it wants to be called, ``ca_pem`` the organisation's CA.
+
+    ``group`` is the manager's part in a group of several, None for a single one.
+    """
 
     settings: ManagerSettings
     directory: Directory
@@ -28,3 +32,4 @@ class Core:
     metrics: Metrics
     ca_pem: str
     url: str
+    group: Group | None = None

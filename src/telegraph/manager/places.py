@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from telegraph.errors import DataUnreadable
-from telegraph.manager.ca import CA_FILE, CA_KEY_FILE, CertificateAuthority
+from telegraph.manager.ca import CA_FILE, CA_KEY_FILE, CertificateAuthority, load_certificate
 from telegraph.manager.moment import Moment
 from telegraph.manager.settings import ManagerSettings
 from telegraph.protocol.addresses import Address, parse_address
+from telegraph.protocol.identity import fingerprint
 from telegraph.storage.datadir import write_private
 
 DIRECTORY_FILE: Final = "directory.sqlite3"
@@ -63,9 +64,13 @@ def load_or_create_ca(data: Path, now: Moment) -> CertificateAuthority:
 
     Raises:
         CaUnreadable: a part of it is missing or damaged.
+        DataUnreadable: it cannot be written.
     """
     if not (data / CA_FILE).exists() and not (data / CA_KEY_FILE).exists():
-        CertificateAuthority.create(ORGANISATION, now.utc).save(data)
+        try:
+            CertificateAuthority.create(ORGANISATION, now.utc).save(data)
+        except OSError as problem:
+            raise DataUnreadable(data=data, detail=problem.strerror) from problem
     return CertificateAuthority.load(data)
 
 
@@ -75,7 +80,7 @@ def ca_fingerprint(data: Path) -> str:
     Raises:
         CaUnreadable: there is none, or it is damaged.
     """
-    return CertificateAuthority.load(data).fingerprint
+    return fingerprint(load_certificate(data / CA_FILE))
 
 
 def load_or_create_id(data: Path) -> str:

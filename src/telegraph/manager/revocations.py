@@ -6,6 +6,7 @@ answered by the whole list. The list lives in memory: that ten thousand nodes as
 
 import secrets
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Final
 
 from telegraph.directory import records
@@ -66,13 +67,16 @@ class RevokedKeys:
         pieces = [keys[at : at + REVOKED_AT_ONCE] for at in range(0, len(keys), REVOKED_AT_ONCE)] or [[]]
         return [*(Revoked(piece) for piece in pieces[:-1]), Revoked(pieces[-1], self._cursor(self._revision))]
 
-    async def forget_expired(self, now: Moment) -> int:
-        """Removes what no certificate outlives, and old reasons of endings: how many records."""
+    async def forget_expired(self, now: Moment, fence: Sequence[Unchanged] = ()) -> int:
+        """Removes what no certificate outlives, and old reasons of endings: how many records.
+
+        ``fence`` is what must hold for it, such as that this manager leads.
+        """
         revocations, endings = await self._all(records.REVOCATIONS), await self._all(records.ENDINGS)
         expired = [entry for entry in revocations if records.decode(entry.value, Revocation).until <= now.text]
         expired += [entry for entry in endings if records.decode(entry.value, Ending).until <= now.text]
         for entry in expired:
-            await self._directory.commit([Unchanged(entry.key, entry.revision)], [Delete(entry.key)])
+            await self._directory.commit([*fence, Unchanged(entry.key, entry.revision)], [Delete(entry.key)])
         self._keys = [(revision, key) for revision, key in self._keys if key.until > now.text]
         return len(expired)
 

@@ -16,6 +16,50 @@ _LONGEST_LIFETIME: Final = timedelta(days=3653)
 """The CA's own; a date beyond the year 9999 could not be computed with."""
 
 
+class ClusterSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a manager comes to its group; once it is part of one, it stays so whatever is said here.
+
+    Attributes:
+        init: make it the first of a group, with all that its directory holds.
+        join: URL of a manager of the group that it is to join.
+        token: with which it joins.
+        replace: the member that had this address is dead, and its data lost.
+        etcd_port: of etcd's clients; members talk to each other on the next one. None is that of the last time.
+        organisation: file of ``telegraph manager new-org``.
+        expect: how many managers, started together, form a group.
+        peers_dns: DNS names or IP addresses that lead to all of them; they use the same port as this one.
+    """
+
+    init: bool = False
+    join: str | None = None
+    token: str | None = None
+    replace: bool = False
+    etcd_port: int | None = None
+    organisation: Path | None = None
+    expect: int = 0
+    peers_dns: tuple[str, ...] = ()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it is to be part of a group."""
+        return self.init or self.join is not None or self.expect > 0
+
+    def check(self) -> None:
+        """Makes sure that the settings fit together.
+
+        Raises:
+            CannotStart: they do not.
+        """
+        if sum((self.init, self.join is not None, self.expect > 0)) > 1:
+            raise CannotStart(detail="choose one of --cluster-init, --join and --bootstrap-expect")
+        if self.join is not None and self.token is None:
+            raise CannotStart(detail="--join needs --token or --token-file; see: telegraph manager token")
+        if self.replace and self.join is None:
+            raise CannotStart(detail="--replace goes with --join only")
+        if self.expect > 0 and (self.organisation is None or not self.peers_dns):
+            raise CannotStart(detail="--bootstrap-expect needs --org-file and --peers-dns")
+
+
 class ManagerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of one manager. Times are seconds.
 
@@ -34,6 +78,7 @@ class ManagerSettings(msgspec.Struct, frozen=True, kw_only=True):
         bcrypt_cost: other than 12 only in tests.
         login_failures_per_minute: per name and address; 0 is no limit.
         metrics_token: bearer token that may read ``/metrics`` from other machines.
+        cluster: how it comes to its group, if it is to be in one.
     """
 
     data: Path
@@ -50,6 +95,7 @@ class ManagerSettings(msgspec.Struct, frozen=True, kw_only=True):
     bcrypt_cost: int = DEFAULT_COST
     login_failures_per_minute: int = 20
     metrics_token: str | None = None
+    cluster: ClusterSettings = ClusterSettings()
 
     def check(self) -> None:
         """Makes sure that the settings fit together.
@@ -60,6 +106,9 @@ class ManagerSettings(msgspec.Struct, frozen=True, kw_only=True):
             CannotStart: the times make no sense.
         """
         check_cost(self.bcrypt_cost)
+        self.cluster.check()
+        if self.cluster.is_wanted and self.insecure_http:
+            raise CannotStart(detail="managers of a group talk to each other over TLS; leave out --insecure-http")
         if self.insecure_http and not is_loopback(self.host):
             raise InsecureOffLoopback
         if not 0 < self.heartbeat_interval < self.offline_after < math.inf:

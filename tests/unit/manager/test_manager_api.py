@@ -439,13 +439,17 @@ async def test_every_call_is_described_with_its_errors(web: httpx.AsyncClient) -
         "/livez",
         "/readyz",
         "/metrics",
+        "/cluster/join",
+        "/cluster/formation",
     }
     login = described["paths"]["/login"]["post"]
     assert {"200", "400", "401", "403", "409", "413", "415", "429", "503"} == set(login["responses"])
     for path, item in described["paths"].items():
         for operation in item.values():
-            needs_session = path not in ("/register", "/login", "/ca", "/livez", "/readyz", "/metrics")
-            assert ("401" in operation["responses"]) == (needs_session or path == "/login")
+            open_to_all = ("/register", "/ca", "/livez", "/readyz", "/metrics")
+            other_secret = ("/login", "/cluster/join", "/cluster/formation")
+            needs_session = path not in (*open_to_all, *other_secret)
+            assert ("401" in operation["responses"]) == (needs_session or path in other_secret)
             assert bool(operation.get("security")) == needs_session
             for status, answer in operation["responses"].items():
                 assert status < "400" or path == "/readyz" or "ErrorAnswer" in str(answer["content"])

@@ -8,6 +8,8 @@ import msgspec
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its core writes lines of its own to stderr, also of addresses
 
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # who forks here, as to start etcd, becomes another program
+
 import grpc
 import grpc.aio
 from grpc.aio import EOF as _EOF  # type: ignore[attr-defined] # missing in grpc-stubs

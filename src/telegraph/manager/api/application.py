@@ -7,7 +7,7 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from telegraph.manager.api import account, care, service, users
+from telegraph.manager.api import account, care, cluster, service, users
 from telegraph.manager.api.events import Events
 from telegraph.manager.api.openapi import DESCRIPTION
 from telegraph.manager.api.session import dependencies, state_of
@@ -20,7 +20,7 @@ from telegraph.rest.errors import MAX_BODY_BYTES, handlers
 def rest_application(core: Core) -> Litestar:
     """The REST calls."""
     return Litestar(
-        [*account.HANDLERS, *care.HANDLERS, *users.HANDLERS, *service.HANDLERS],
+        [*account.HANDLERS, *care.HANDLERS, *users.HANDLERS, *service.HANDLERS, *cluster.HANDLERS],
         dependencies=dependencies(),
         exception_handlers=handlers(),
         before_request=require_json,

@@ -17,6 +17,7 @@ Said = Literal[
     "alive",
     "ready",
     "not_ready",
+    "welcome",
 ]
 
 _SENTENCES: Final[dict[Said, tuple[str, str]]] = {
@@ -31,6 +32,7 @@ _SENTENCES: Final[dict[Said, tuple[str, str]]] = {
     "deleted": ("Cuenta eliminada", "Account deleted"),
     "alive": ("vivo", "alive"),
     "ready": ("listo", "ready"),
+    "welcome": ("Bienvenido al grupo", "Welcome to the group"),
     "not_ready": ("no está listo", "not ready"),
 }
 

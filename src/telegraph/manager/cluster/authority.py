@@ -1,0 +1,102 @@
+"""etcd's own certificate authority: it signs managers' etcd members and never a device.
+
+etcd lets everybody in who shows a certificate of its CA (https://etcd.io/docs/v3.4/op-guide/security/). With the
+organisation's CA that would be every user; so the two are different, and a user's certificate is refused by both of
+etcd's ports inside the handshake.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from telegraph.manager.ca import host_name, key_pem, key_usage, read_certificate, read_key
+from telegraph.protocol.identity import BACKDATED
+
+ETCD_CA_FILE: Final = "etcd-ca.pem"
+ETCD_CA_KEY: Final = "etcd-ca-key"
+"""The name under which its key is sealed, and that of the file with the sealed key."""
+
+ETCD_ALIAS: Final = "telegraph-etcd"
+"""A DNS name that all members' certificates carry."""
+
+_LIFETIME: Final = timedelta(days=3653)
+_LOCAL: Final = ("localhost", "127.0.0.1", "::1")
+_PEM: Final = Encoding.PEM
+
+
+class EtcdAuthority:
+    """The root certificate of a group of etcd members and its key (ECDSA P-256)."""
+
+    def __init__(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+        self._certificate = certificate
+        self._key = key
+
+    @classmethod
+    def create(cls, now: datetime) -> Self:
+        """A new root for 10 years; ``now`` is an aware time."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Telegraph etcd CA")])
+        certificate = (
+            x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - BACKDATED)
+            .not_valid_after(now + _LIFETIME)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(key_usage(signs_certificates=True), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        return cls(certificate, key)
+
+    @classmethod
+    def from_pem(cls, certificate: bytes, key: bytes) -> Self:
+        """What :attr:`pem` and :attr:`key_pem` gave.
+
+        Raises:
+            CaUnreadable: they are something else.
+        """
+        path = Path(ETCD_CA_FILE)
+        return cls(read_certificate(certificate, path), read_key(key, path))
+
+    @property
+    def pem(self) -> str:
+        """The root certificate in PEM."""
+        return self._certificate.public_bytes(_PEM).decode()
+
+    @property
+    def key_pem(self) -> bytes:
+        """Its private key in PEM."""
+        return key_pem(self._key)
+
+    def issue(self, key: ec.EllipticCurvePublicKey, hosts: Sequence[str], now: datetime, lifetime: timedelta) -> str:
+        """A member's certificate in PEM, for both ends of a connection.
+
+        Args:
+            key: the member's.
+            hosts: IP addresses and DNS names under which others dial it; this machine's loopback is always among them.
+            now: an aware time.
+            lifetime: counted from now, cut at the end of the root's own life.
+        """
+        names = [host_name(host) for host in dict.fromkeys([*hosts, ETCD_ALIAS, *_LOCAL])]
+        usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        leaf = (
+            x509.CertificateBuilder(subject_name=x509.Name([]), issuer_name=self._certificate.subject, public_key=key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - BACKDATED)
+            .not_valid_after(min(now + lifetime, self._certificate.not_valid_after_utc))
+            .add_extension(x509.SubjectAlternativeName(names), critical=True)  # critical, as the subject is empty
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(key_usage(signs_certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        return leaf.public_bytes(_PEM).decode()

@@ -1,0 +1,155 @@
+"""A newcomer becomes a member: asks, is added without a vote, catches up, gets its vote. A broken-off join is repeated.
+
+The newcomer does all of it itself, once it has been given what makes it a manager; so there is one place that knows how
+far it is, and the manager that it asked need remember nothing.
+"""
+
+import contextlib
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+import structlog
+
+from telegraph.directory import cluster_records
+from telegraph.directory.cluster_records import ManagerRecord, decode
+from telegraph.directory.etcd.members import Member as EtcdMember
+from telegraph.directory.port import Delete, Directory
+from telegraph.errors import CannotJoin
+from telegraph.manager.ca import CA_FILE
+from telegraph.manager.cluster.asking import ask_to_join
+from telegraph.manager.cluster.certificates import client_identity
+from telegraph.manager.cluster.command import ETCD_DATA, Member
+from telegraph.manager.cluster.links import Links, open_links
+from telegraph.manager.cluster.members import put_record
+from telegraph.manager.cluster.membership import (
+    clear_learners,
+    initial_cluster,
+    member_at,
+    membership_lock,
+)
+from telegraph.manager.cluster.organisation import Organisation
+from telegraph.manager.cluster.patience import patiently
+from telegraph.manager.cluster.place import Place
+from telegraph.manager.cluster.running import Running, forget_etcd, start_etcd
+from telegraph.manager.cluster.state import ClusterState, load_state, save_state
+from telegraph.manager.cluster.token import JoinToken
+from telegraph.manager.places import DIRECTORY_FILE, ca_fingerprint
+from telegraph.protocol.invites import check_manager_url
+
+log = structlog.get_logger(__name__)
+
+_STARTED_WITHIN: Final = 60.0
+
+
+async def join(place: Place, url: str, token: JoinToken, stack: contextlib.AsyncExitStack) -> Running:
+    """Makes this manager a member of the group that the manager at ``url`` belongs to.
+
+    Raises:
+        CannotJoin: something here or there is in the way; the sentence says what.
+        ManagerAway, CaMismatch, WrongToken: see :func:`telegraph.manager.cluster.asking.ask_to_join`.
+        CannotStart: etcd cannot be started, see its subclasses.
+    """
+    _check_own_data(place, token)
+    answer = await ask_to_join(check_manager_url(url), token, place.manager_id, place.url)
+    organisation = Organisation(
+        answer.ca, answer.ca_key, answer.etcd_ca, answer.etcd_ca_key, answer.cluster_secret, token.secret
+    )
+    organisation.save(place.data)
+    identity = client_identity(organisation.etcd_authority(), place.clock().utc)
+    async with open_links(answer.etcd, identity) as links, membership_lock(links.directory, place.manager_id):
+        return await _enter(place, links, answer.etcd, stack)
+
+
+def _check_own_data(place: Place, token: JoinToken) -> None:
+    if (place.data / DIRECTORY_FILE).exists():
+        raise CannotJoin(detail=f"{place.data} holds a directory of its own, which would be lost; use another --data")
+    if (place.data / CA_FILE).exists() and ca_fingerprint(place.data) != token.ca:
+        raise CannotJoin(detail=f"{place.data} belongs to another organisation; use another --data")
+
+
+async def _enter(place: Place, links: Links, clients: list[str], stack: contextlib.AsyncExitStack) -> Running:
+    """Under the lock, all the way to the vote."""
+    member, resumed = place.new_member(), load_state(place.data)
+    await clear_learners(links.admin)
+    known = member_at(await links.admin.list(), member.peer_url)
+    if known is not None and not _is_own(place, known, resumed):
+        await _replace(place, links, known)
+        known = None
+    state = ClusterState("joining", member.host, member.port, member.local_url, tuple(clients), existing=True)
+    if known is None:
+        forget_etcd(place)
+        save_state(place.data, state)
+        known = await _add(links, member)
+    members = await links.admin.list()
+    state = _with_initial(state, initial_cluster(members, place.manager_id, known.id))
+    save_state(place.data, state)
+    running = await start_etcd(place, member, state.initial, "existing", stack)
+    await running.process.ready(_STARTED_WITHIN)
+    await _promote(links, known.id)
+    await put_record(links.directory, place.record(member, running.version))
+    save_state(place.data, _as_member(state))
+    log.info("joined", members=len(members))
+    return running
+
+
+def _with_initial(state: ClusterState, initial: Mapping[str, str]) -> ClusterState:
+    return msgspec.structs.replace(state, initial=dict(initial))
+
+
+def _as_member(state: ClusterState) -> ClusterState:
+    return msgspec.structs.replace(state, stage="member")
+
+
+def _is_own(place: Place, known: EtcdMember, resumed: ClusterState | None) -> bool:
+    """Whether a member is what an earlier try of this very manager made, with its data still here."""
+    joining = resumed is not None and resumed.stage == "joining" and (place.data / ETCD_DATA).exists()
+    return joining and known.name in ("", place.manager_id)
+
+
+async def _replace(place: Place, links: Links, known: EtcdMember) -> None:
+    if not place.settings.cluster.replace:
+        raise CannotJoin(
+            detail=f"the group has a manager at {known.peer_urls[0]} already; if its data is lost, add --replace"
+        )
+    if await links.status_of(known) is not None:
+        raise CannotJoin(detail=f"the manager at {known.peer_urls[0]} is alive; let it leave first")
+
+    async def remove() -> None:
+        await links.admin.remove(known.id)
+
+    await patiently(remove)
+    await forget_record(links.directory, known.name, known.peer_urls)
+    log.warning("lost_member_removed", member=f"{known.id:x}")
+
+
+async def forget_record(directory: Directory, manager_id: str, peer_urls: tuple[str, ...] = ()) -> None:
+    """Removes the record of a manager that is none any more, and of any with its etcd address."""
+    entries = (await directory.scan(cluster_records.MANAGERS)).entries
+    gone = [
+        entry.key
+        for entry in entries
+        if entry.key == cluster_records.manager_key(manager_id)
+        or decode(entry.value, ManagerRecord).etcd_peer in peer_urls
+    ]
+    await directory.commit([], [Delete(key) for key in gone])
+
+
+async def _add(links: Links, member: Member) -> EtcdMember:
+    async def add() -> None:
+        if member_at(await links.admin.list(), member.peer_url) is None:  # an earlier try may have gone through
+            await links.admin.add_learner([member.peer_url])
+
+    await patiently(add)
+    added = member_at(await links.admin.list(), member.peer_url)
+    if added is None:
+        raise CannotJoin(detail="etcd does not list this manager, though it was added; try again")
+    return added
+
+
+async def _promote(links: Links, member_id: int) -> None:
+    async def promote() -> None:
+        if any(member.id == member_id and member.learner for member in await links.admin.list()):
+            await links.admin.promote(member_id)
+
+    await patiently(promote)

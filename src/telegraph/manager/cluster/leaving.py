@@ -1,0 +1,78 @@
+"""A manager leaves its group for good: the others go on without waiting for it."""
+
+import asyncio
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from telegraph.directory.etcd.members import Member
+from telegraph.errors import CannotLeave, DataInUse
+from telegraph.manager.cluster.beside import group_beside, state_of_member
+from telegraph.manager.cluster.command import ETCD_DATA
+from telegraph.manager.cluster.joining import forget_record
+from telegraph.manager.cluster.links import Links
+from telegraph.manager.cluster.membership import check_may_leave, membership_lock
+from telegraph.manager.cluster.patience import patiently
+from telegraph.manager.cluster.state import save_state
+from telegraph.manager.places import load_or_create_id
+from telegraph.storage.datadir import DataDirectory
+
+_ENDED_WITHIN: Final = 20.0
+_LOOK_EVERY: Final = 0.1
+
+
+async def leave(data: Path) -> int:
+    """Takes the manager of a data directory out of its group; if it runs, it ends: how many managers are left.
+
+    Raises:
+        NotInCluster: it is part of none.
+        CannotLeave: it is the last, or the others would have no majority.
+        DirectoryUnavailable: the others do not answer.
+    """
+    state, manager_id = state_of_member(data), load_or_create_id(data)
+    async with group_beside(data, without_itself=True) as links, membership_lock(links.directory, manager_id):
+        members = await links.admin.list()
+        own = next((member for member in members if member.name == manager_id), None)
+        if own is not None:
+            check_may_leave(members, own.id, await _healthy(links, members, own))
+            await _remove(links, own)
+        await forget_record(links.directory, manager_id)
+    save_state(data, msgspec.structs.replace(state, stage="left"))
+    await _forget_data(data)
+    return sum(not member.learner and member.name != manager_id for member in members)
+
+
+async def _healthy(links: Links, members: Sequence[Member], own: Member) -> int:
+    """How many of the other voters answer."""
+    others = [member for member in members if not member.learner and member.id != own.id]
+    found = await asyncio.gather(*(links.status_of(member) for member in others))
+    return sum(status is not None for status in found)
+
+
+async def _remove(links: Links, own: Member) -> None:
+    async def remove() -> None:
+        if any(member.id == own.id for member in await links.admin.list()):
+            await links.admin.remove(own.id)
+
+    await patiently(remove)
+
+
+async def _forget_data(data: Path) -> None:
+    """Waits until the manager has ended, which learns of its removal by itself, and deletes its etcd data."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _ENDED_WITHIN
+    while True:
+        try:
+            claim = DataDirectory(data)
+            break
+        except DataInUse:
+            if loop.time() > deadline:
+                raise CannotLeave(detail="it has left, but its process still runs; stop it") from None
+            await asyncio.sleep(_LOOK_EVERY)
+    try:
+        shutil.rmtree(data / ETCD_DATA, ignore_errors=True)
+    finally:
+        claim.release()

@@ -1,0 +1,61 @@
+"""What a manager remembers of its group in its own data directory: whether it is part of one, and who was last."""
+
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from telegraph.errors import DataUnreadable
+from telegraph.storage.datadir import write_private
+
+STATE_FILE: Final = "cluster.json"
+
+Stage = Literal["beginning", "joining", "member", "left"]
+"""How far it is. Until ``member``, nothing in the etcd data is worth keeping, and beginning anew is safe."""
+
+
+class ClusterState(msgspec.Struct, frozen=True):
+    """A manager's place in a group.
+
+    Attributes:
+        stage: see :data:`Stage`.
+        host: under which the other members dial its etcd.
+        port: of etcd's clients; members talk to each other on the next one.
+        local: etcd's client URL for this machine itself.
+        clients: etcd's client URLs of all members when last heard of.
+        initial: peer URLs by name that etcd was first started with.
+        existing: whether it joined, rather than began, the group.
+    """
+
+    stage: Stage
+    host: str
+    port: int
+    local: str
+    clients: tuple[str, ...] = ()
+    initial: dict[str, str] = {}
+    existing: bool = False
+
+
+def load_state(data: Path) -> ClusterState | None:
+    """The stored one, None if this manager was never part of a group.
+
+    Raises:
+        DataUnreadable: it is damaged.
+    """
+    try:
+        return msgspec.json.decode((data / STATE_FILE).read_bytes(), type=ClusterState)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as problem:
+        raise DataUnreadable(data=data, detail=f"{STATE_FILE} is damaged") from problem
+
+
+def save_state(data: Path, state: ClusterState) -> None:
+    """Stores it, durable on return."""
+    write_private(data / STATE_FILE, msgspec.json.encode(state).decode() + "\n")
+
+
+def is_member(data: Path) -> bool:
+    """Whether the manager of a data directory is part of a group."""
+    state = load_state(data)
+    return state is not None and state.stage == "member"

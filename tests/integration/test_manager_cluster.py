@@ -1,0 +1,181 @@
+"""Several managers as one, real processes on loopback: alice and bob do not notice who of them crashes."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telegraph.node.keys import DeviceKey
+from telegraph.testing.groups import ManagerGroup
+from telegraph.testing.processes import PASSWORD, eventually, telegraph
+
+
+def call(group: ManagerGroup, number: int, path: str, token: str | None = None, **body: object) -> Any:
+    """One call to one manager, as a node would make it."""
+    context = ssl.create_default_context(cafile=str(group.ca))
+    headers = {"Content-Type": "application/json", "Accept-Language": "en"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    data = json.dumps(body).encode() if body else None
+    request = urllib.request.Request(group.urls[number] + path, data=data, headers=headers)  # noqa: S310 - our own
+    with urllib.request.urlopen(request, timeout=10, context=context) as answer:  # noqa: S310 - our own
+        return json.load(answer)
+
+
+def register(group: ManagerGroup, number: int, name: str) -> Any:
+    return call(group, number, "/register", username=name, password=PASSWORD, ip="127.0.0.1", port=9000)
+
+
+def log_in(group: ManagerGroup, number: int, name: str, **more: str) -> Any:
+    return call(group, number, "/login", username=name, password=PASSWORD, ip="127.0.0.1", port=9000, **more)
+
+
+@pytest.fixture(scope="module")
+def group(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagerGroup]:
+    """A single manager that alice has registered with, then the first of three."""
+    with ManagerGroup(tmp_path_factory.mktemp("group"), 0) as made:
+        made.add_single()
+        register(made, 0, "alice")
+        before = made.say(0, "status")
+        made.stop(0)
+        made.start(0, "--cluster-init")
+        assert made.say(0, "status")["state_hash"] == before["state_hash"]
+        assert made.say(0, "status")["clustered"] is not before["clustered"]
+        made.add()
+        made.add()
+        yield made
+
+
+def test_a_group_is_one_directory_and_shows_itself(group: ManagerGroup) -> None:
+    register(group, 1, "bob")
+    token = log_in(group, 2, "alice")["token"]  # who registered before there was a group
+    assert call(group, 0, "/users/bob", token)["message"]["username"] == "bob"
+    shown = group.say(1, "status")
+    assert shown["quorum"] is True
+    assert sorted(member["url"] for member in shown["members"]) == sorted(group.urls)
+    assert all(member["healthy"] and member["started"] and not member["is_learner"] for member in shown["members"])
+    assert shown["raft_leader"] in group.urls
+    assert group.say(2, "status")["state_hash"] == shown["state_hash"]
+    assert "cluster of 3 managers" in telegraph("manager", "status", "--data", group.data(0)).out
+
+
+def test_every_manager_knows_the_ca_and_no_key_lies_open(group: ManagerGroup) -> None:
+    for number in range(3):
+        assert (group.data(number) / "ca.pem").read_bytes() == group.ca.read_bytes()
+        assert not (group.data(number) / "ca-key.pem").exists()
+        assert (group.data(number) / "cluster-secret").stat().st_mode & 0o077 == 0
+    stored = (group.data(1) / "etcd" / "member" / "snap" / "db").read_bytes()
+    assert b"cluster/ca" in stored
+    assert b"PRIVATE KEY" not in stored
+
+
+def test_a_users_certificate_is_refused_by_both_ports_of_etcd(group: ManagerGroup, tmp_path: Path) -> None:
+    key = DeviceKey.create()
+    answer = log_in(group, 0, "bob", csr=key.csr())
+    (tmp_path / "user.pem").write_bytes(key.private_pem + answer["certificate"].encode())
+    (tmp_path / "member.pem").write_bytes(
+        (group.data(0) / "etcd-key.pem").read_bytes() + (group.data(0) / "etcd-cert.pem").read_bytes()
+    )
+    for port in (group.etcd_port(0), group.etcd_port(0) + 1):
+        assert not lets_in(port, tmp_path / "user.pem")
+        assert lets_in(port, tmp_path / "member.pem")
+
+
+def lets_in(port: int, identity: Path) -> bool:
+    """Whether a TLS server goes on after it has seen a certificate; TLS 1.3 refuses with its first record."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.load_cert_chain(identity)
+    with socket.create_connection(("127.0.0.1", port), 5) as plain:
+        try:
+            with context.wrap_socket(plain) as secure:
+                secure.sendall(b"GET /version HTTP/1.1\r\nHost: etcd\r\n\r\n")
+                return secure.recv(12).startswith(b"HTTP/1.1")
+        except (ssl.SSLError, ConnectionResetError):
+            return False
+
+
+def test_etcd_dies_with_its_manager_and_a_crashed_manager_is_back_at_once(group: ManagerGroup) -> None:
+    process = group.running[2].process
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    etcd = next(int(each) for each in children if "etcd" in Path(f"/proc/{each}/cmdline").read_text())
+    os.kill(process.pid, signal.SIGKILL)  # the manager alone, not its group
+    process.wait(5)
+    eventually(lambda: not is_running(etcd))
+    register(group, 0, "carol")
+    group.kill(2)
+    group.start(2)
+    token = log_in(group, 2, "carol")["token"]
+    assert call(group, 2, "/users/alice", token)["message"]["username"] == "alice"
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_without_a_majority_nothing_is_registered_and_afterwards_all_go_on(group: ManagerGroup) -> None:
+    group.kill(1, 2)
+    begun = time.monotonic()
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        register(group, 0, "dave")
+    with refused.value as answer:
+        assert (answer.code, time.monotonic() - begun < 4) == (503, True)
+    shown = group.say(0, "status")
+    assert (shown["quorum"], shown["state_hash"], len(shown["members"])) == (False, None, 3)
+    leaving = telegraph("manager", "leave", "--data", group.data(0))
+    assert leaving.code == 3
+    group.start_all()
+    register(group, 0, "dave")
+
+
+def test_a_manager_whose_data_is_lost_is_replaced_by_one_command(group: ManagerGroup) -> None:
+    group.kill(2)
+    shutil.rmtree(group.data(2))
+    again = telegraph(
+        *("manager", "run", "--data", group.data(2), "--port", group.urls[2].rpartition(":")[2], "--udp-port", "0"),
+        *("--etcd-port", str(group.etcd_port(2)), *group.joining()),
+    )
+    assert (again.code, "--replace" in again.err) == (5, True)
+    group.start(2, *group.joining(), "--replace")
+    assert sorted(member["url"] for member in group.say(0, "status")["members"]) == sorted(group.urls)
+    log_in(group, 2, "carol")
+
+
+def test_a_token_that_was_replaced_lets_nobody_in(group: ManagerGroup, tmp_path: Path) -> None:
+    old = group.joining()
+    new = group.say(1, "token", "--new")["token"]
+    assert (new != old[3], group.say(0, "token")["token"]) == (True, new)
+    refused = telegraph("manager", "run", "--data", tmp_path / "late", "--port", "0", "--udp-port", "0", *old)
+    assert (refused.code, "token" in refused.err) == (4, True)
+    other = old[3].split(".")
+    strange = telegraph(
+        *("manager", "run", "--data", tmp_path / "x", "--port", "0", "--udp-port", "0", "--join", group.urls[0]),
+        *("--token", f"{other[0]}.{'0' * 64}.{other[2]}"),
+    )
+    assert (strange.code, "do not use it" in strange.err) == (5, True)
+
+
+def test_a_manager_leaves_and_the_others_go_on(group: ManagerGroup) -> None:
+    assert group.say(1, "leave") == {"managers": 2}
+    left = group.running.pop(1)
+    assert left.process.wait(10) == 0
+    shown = group.say(0, "status")
+    assert (len(shown["members"]), shown["quorum"]) == (2, True)
+    token = log_in(group, 0, "dave")["token"]
+    assert call(group, 2, "/users/alice", token)["message"]["username"] == "alice"
+    again = telegraph("manager", "run", "--data", group.data(1), "--port", "0", "--udp-port", "0")
+    assert (again.code, "--join" in again.err) == (5, True)
+    left.kill()

@@ -169,6 +169,24 @@ async def test_scans_give_the_keys_below_a_prefix_in_order(directory: Directory)
     assert len((await directory.scan("")).entries) == len(names)
 
 
+async def test_a_scan_of_many_is_of_one_moment(directory: Directory) -> None:
+    names = [f"many/{number:04}" for number in range(1200)]
+
+    async def write(value: bytes) -> None:
+        assert await directory.commit([], [Put(name, value) for name in names[:600]]) is not None
+        assert await directory.commit([], [Put(name, value) for name in names[600:]]) is not None
+
+    await write(b"0")
+    writing = asyncio.ensure_future(write(b"1"))
+    while not writing.done():
+        snapshot = await directory.scan("many/")
+        assert [entry.key for entry in snapshot.entries] == names
+        halves = [{entry.value for entry in half} for half in (snapshot.entries[:600], snapshot.entries[600:])]
+        assert halves in ([{b"0"}, {b"0"}], [{b"1"}, {b"0"}], [{b"1"}, {b"1"}])
+        await asyncio.sleep(0)
+    assert len((await directory.scan("many/", limit=700)).entries) == 700
+
+
 async def test_a_watch_hears_what_happens_later(directory: Directory, begin: int) -> None:
     hearing = asyncio.create_task(first(directory, "", begin, 2))
     await asyncio.sleep(0)

@@ -77,8 +77,8 @@ class Directory(Protocol):
 
     Reads see every commit that was acknowledged before they began; those with ``stale`` may trail behind, by what a
     follower of a cluster has not heard yet, and are answered also where no quorum is. An acknowledged commit is
-    durable. Every method may raise :class:`telegraph.errors.DirectoryUnavailable`; ``commit``, ``grant`` and
-    ``revoke`` also :class:`telegraph.errors.FateUnknown`.
+    durable. Every method may raise :class:`telegraph.errors.DirectoryUnavailable`; ``commit`` also
+    :class:`telegraph.errors.FateUnknown`.
 
     A lease is a promise to come back: keys written under it vanish, in one commit that watches tell, when its holder
     has not called ``keep_alive`` for its time to live, or at once with ``revoke``.

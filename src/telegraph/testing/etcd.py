@@ -112,6 +112,11 @@ class EtcdMember:
             program=("etcd",),
         )
 
+    @property
+    def running(self) -> bool:
+        """Whether its process is there, stopped or not."""
+        return self.process is not None and self.process.process.poll() is None
+
     def signal(self, number: signal.Signals) -> None:
         """Sends it a signal."""
         assert self.process is not None  # noqa: S101 - it was started
@@ -145,9 +150,10 @@ class EtcdCluster:
         return member
 
     def start(self) -> None:
-        """Starts all at once, for none is ready without a majority."""
+        """Starts all that do not run, at once, for none is ready without a majority."""
+        missing = [member for member in self.members if not member.running]
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda member: member.start(self.members), self.members))
+            list(pool.map(lambda member: member.start(self.members), missing))
 
     @property
     def addresses(self) -> list[str]:

@@ -15,6 +15,7 @@ import msgspec
 
 from telegraph.directory.etcd.calls import RANGE, Answer, Call, Request
 from telegraph.directory.etcd.channels import EOF, HAS_LEADER, Channels, EtcdTls
+from telegraph.directory.etcd.diagnosis import refusal
 from telegraph.directory.etcd.endpoints import Endpoints
 from telegraph.directory.etcd.failures import Elsewhere, meaning
 from telegraph.directory.etcd.rpc_pb2 import RangeRequest
@@ -47,6 +48,7 @@ class EtcdClient:
         """``endpoints`` are ``HOST:PORT`` in order of preference; nothing is connected yet. No ``tls``: loopback."""
         self._endpoints = Endpoints(endpoints)
         self.patience = patience or Patience()
+        self._tls = tls
         self._channels = Channels(tls)
         self.watching = Channels(tls)
         self._probe: asyncio.Task[None] | None = None
@@ -108,7 +110,17 @@ class EtcdClient:
             self.suspect(address)
             if answer.done == "perhaps" and not call.repeatable:
                 raise FateUnknown(retry_after=_RETRY_AFTER)
-        raise _why(failures, self.addresses)
+        raise await self._why(failures)
+
+    async def _why(self, failures: Sequence[Elsewhere]) -> DirectoryUnavailable:
+        """One cause for all that was tried: the most telling one."""
+        causes = {failure.cause for failure in failures}
+        if "no_quorum" in causes:
+            return NoQuorum(retry_after=_RETRY_AFTER)
+        refused = None if self._tls is None or self.closing.is_set() else await refusal(self.addresses, self._tls)
+        if refused or "refused" in causes:
+            return DirectoryRefused(retry_after=_RETRY_AFTER, detail=refused or "TLS")
+        return DirectoryUnreachable(retry_after=_RETRY_AFTER, detail=", ".join(self.addresses))
 
     def _share(self, budget: float, left: float) -> float:
         """With many members each gets less, so that more of them can be asked."""
@@ -129,7 +141,7 @@ class EtcdClient:
                 answer = await self._channels.unary(address, call)(request, timeout=within, metadata=metadata)
         except grpc.aio.AioRpcError as failure:
             return told(failure)
-        except (asyncio.CancelledError, grpc.aio.UsageError):  # gRPC's ways to say that the channel was closed
+        except (asyncio.CancelledError, asyncio.InvalidStateError, grpc.aio.UsageError):  # the channel was closed
             if cancelled():
                 raise
             return Elsewhere("perhaps", "away", "closed")
@@ -157,21 +169,12 @@ class EtcdClient:
             self._probe = None
 
     async def _look_at(self, address: str) -> None:
-        if await self.is_well(self._channels, address, self.patience.attempt):
+        if await _answers(self._channels, address, _PROBE, self.patience.attempt):
             self._endpoints.worked(address)
 
-    @staticmethod
-    async def is_well(channels: Channels, address: str, within: float) -> bool:
-        """Whether a member answers within some seconds, knows a leader and is no learner."""
-        try:
-            await channels.unary(address, RANGE)(_PULSE, timeout=within, metadata=HAS_LEADER)
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError):
-            return False
-        except asyncio.CancelledError:
-            if cancelled():
-                raise
-            return False
-        return True
+    async def follows(self, address: str, within: float) -> bool:
+        """Whether a member answers within some seconds on the connection of its watches, and knows a leader."""
+        return await _answers(self.watching, address, _PULSE, within)
 
     async def close(self) -> None:
         """Ends all that is under way, and all connections."""
@@ -183,8 +186,23 @@ class EtcdClient:
         await self._channels.close()
 
 
-_PULSE = RangeRequest(key=b"\0", serializable=True, count_only=True)
-"""Costs a member next to nothing, and is refused by a learner: its name is that of no key of ours."""
+_PROBE = RangeRequest(key=b"\0", count_only=True)
+"""Linearizable, so that a learner or one without a majority does not answer; the key is none of ours."""
+
+_PULSE = RangeRequest(key=b"\0", count_only=True, serializable=True)
+"""Costs a member next to nothing."""
+
+
+async def _answers(channels: Channels, address: str, request: RangeRequest, within: float) -> bool:
+    try:
+        await channels.unary(address, RANGE)(request, timeout=within, metadata=HAS_LEADER)
+    except (grpc.aio.AioRpcError, grpc.aio.UsageError):
+        return False
+    except asyncio.CancelledError:
+        if cancelled():
+            raise
+        return False
+    return True
 
 
 async def _exchange(stream: Any, request: Any) -> Any:
@@ -217,12 +235,3 @@ def told(failure: grpc.aio.AioRpcError) -> Elsewhere:
     if isinstance(verdict, Elsewhere):
         return verdict
     raise verdict from failure
-
-
-def _why(failures: Sequence[Elsewhere], addresses: Sequence[str]) -> DirectoryUnavailable:
-    """One cause for all that was tried: the most telling one."""
-    for cause, kind in (("refused", DirectoryRefused), ("no_quorum", NoQuorum)):
-        found = next((failure for failure in failures if failure.cause == cause), None)
-        if found is not None:
-            return kind(retry_after=_RETRY_AFTER, detail=found.detail)
-    return DirectoryUnreachable(retry_after=_RETRY_AFTER, detail=", ".join(addresses))

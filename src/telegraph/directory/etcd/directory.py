@@ -5,7 +5,7 @@ reads). Commits are etcd's transactions that compare revisions of last change.
 """
 
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -14,7 +14,7 @@ from telegraph.directory.etcd.calls import GRANT, KEEP_ALIVE, LOOK, RANGE, REVOK
 from telegraph.directory.etcd.client import EtcdClient
 from telegraph.directory.etcd.failures import AnswerTooLarge
 from telegraph.directory.etcd.watch import Watch
-from telegraph.directory.port import Change, Delete, Entry, LeaseGone, Put, Snapshot, Unchanged
+from telegraph.directory.port import Change, Delete, Entry, HistoryGone, LeaseGone, Put, Snapshot, Unchanged
 from telegraph.directory.transactions import check_writes, prefix_end
 
 MAX_TXN_OPS: Final = 1024
@@ -53,11 +53,14 @@ class EtcdDirectory:
         return self._entry(answer.kvs[0]) if answer.kvs else None
 
     async def scan(self, prefix: str, *, limit: int = 0, stale: bool = False) -> Snapshot:
-        """All entries below the prefix, in key order, as of one revision; at most ``limit`` if that is not 0.
+        """All entries below the prefix, in key order, as of one revision; at most ``limit`` if that is not 0."""
+        while True:
+            try:
+                return await self._pages(prefix, limit, stale=stale)
+            except HistoryGone:  # compacted away between two pages
+                continue
 
-        Raises:
-            HistoryGone: that revision was compacted away before the last page came.
-        """
+    async def _pages(self, prefix: str, limit: int, *, stale: bool) -> Snapshot:
         begin, end = self._range(prefix)
         entries: list[Entry] = []
         revision, size, more = 0, PAGE, True
@@ -109,7 +112,7 @@ class EtcdDirectory:
         except LeaseGone:
             return
 
-    async def watch(self, prefix: str, *, after: int) -> AsyncIterator[Change]:
+    async def watch(self, prefix: str, *, after: int) -> AsyncGenerator[Change]:
         """Every later change below the prefix, in order, endlessly; see the port."""
         watch = Watch(self._client, *self._range(prefix), after)
         self._watches.add(watch)

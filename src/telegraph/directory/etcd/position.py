@@ -19,15 +19,10 @@ class Position:
         self._told = 0
         self._skip = 0
 
-    @property
-    def start(self) -> int:
-        """The first revision that the next connection has to send."""
-        return self._done + 1
-
     def resume(self) -> int:
         """A connection begins: it has to send everything from this revision on."""
         self._skip = self._told
-        return self.start
+        return self._done + 1
 
     def take(self, changes: Iterable[Change]) -> Iterator[Change]:
         """Those of the changes that came which are new."""

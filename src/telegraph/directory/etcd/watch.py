@@ -122,7 +122,7 @@ class Watch:
     async def _beat(self, address: str) -> None:
         """Ends when the member is not well."""
         now = asyncio.get_running_loop().time
-        while await self._client.is_well(self._client.watching, address, ANSWER):
+        while await self._client.follows(address, ANSWER):
             self.heard = now()
             await asyncio.sleep(PULSE)
 

@@ -5,6 +5,7 @@ somebody else was quicker. What concerns one user is also serialised by a lock, 
 What else their owners can do with them is in :mod:`telegraph.manager.care`.
 """
 
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -22,6 +23,7 @@ from telegraph.errors import (
     NotLoggedIn,
     RevokedKey,
     TooManyDevices,
+    Unavailable,
     WrongCredentials,
 )
 from telegraph.manager.announcement import Announcement, announcement, check_signature
@@ -178,8 +180,9 @@ class Accounts:
         try:
             return await self._directory.commit(conditions, writes) is not None
         except FateUnknown:
-            if await self._directory.get(place) is not None:  # its random id says whose work it is
-                return True
+            with contextlib.suppress(Unavailable):  # then it is as unknown as before
+                if await self._directory.get(place) is not None:  # its random id says whose work it is
+                    return True
             raise
 
     async def _own_earlier(self, username: str, password: bytes, request_id: str | None) -> Account | None:
@@ -267,15 +270,18 @@ class Accounts:
         return LoggedInUser(change.account, token, (presence or known).counter, wish.certificate, change.replaced)
 
     async def _device_change(self, account: Account, unchanged: Unchanged, key: bytes | None, now: Moment) -> _Change:
-        """What a log-in with this device key changes. A revoked key never comes back: a thief may have it too."""
+        """What a log-in with this device key changes. A revoked key never comes back: a thief may have it too.
+
+        The account is written even if it stays the same: two log-ins of devices at once must not both go through, nor
+        may a session begin beside a change of the password that is to end all others, and has not heard of it.
+        """
         if key is None:
-            return _Change(account)
+            return _Change(account, writes=[Put(unchanged.key, records.encode(account))])
         place = records.revocation_key(account.user_id, key_fingerprint(key))
         if await self._directory.get(place) is not None:
             raise RevokedKey
         lifetime = self._settings.certificate_lifetime
         updated = replace(account, device_key=key, certified_until=as_text(now.utc + lifetime))
-        # written even if it stays the same: two such log-ins at once must not both go through
         writes = [Put(unchanged.key, records.encode(updated))]
         before = account.device_key
         if before is None or before == key:

@@ -130,8 +130,8 @@ async def password(
     request: Request[Any, Any, Any],
 ) -> Answer:
     """Changes the caller's password; all other sessions of the user end, and a device among them loses its key."""
+    await core.attendance.seen(caller)  # first: what is done must not be answered as if it had failed
     await core.accounts.change_password(caller, data.old, data.new, remote_of(request))
-    await core.attendance.seen(caller)
     return Answer(message=sentence("password", language))
 
 
@@ -161,8 +161,8 @@ async def certificate(
     data: JSONBody[CertificateRequest], core: TheCore, caller: TheCaller, language: TheLanguage
 ) -> CertificateAnswer:
     """Gives the caller's device a new certificate for the same key, before the old one runs out."""
-    renewed = await core.accounts.renew_certificate(caller, data.csr)
     await core.attendance.seen(caller)
+    renewed = await core.accounts.renew_certificate(caller, data.csr)
     return CertificateAnswer(message=sentence("certificate", language), certificate=renewed)
 
 

@@ -52,8 +52,8 @@ async def end_session(session: FromPath[str], core: TheCore, caller: TheCaller, 
     if caller.token_hash.startswith(session) and len(session) == SESSION_ID_LENGTH:
         await core.accounts.log_out(caller)
     else:
+        await core.attendance.seen(caller)  # first: what is done must not be answered as if it had failed
         await core.care.end_session(caller, session)
-        await core.attendance.seen(caller)
     return Answer(message=sentence("session_ended", language))
 
 

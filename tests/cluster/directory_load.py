@@ -39,6 +39,9 @@ TO_SHARED: Final = 0.5
 """Share of the calls that are about shared names."""
 
 RETRIES: Final = 3
+AWAY: Final = 0.05
+"""Seconds after which a client asks on when a manager is away or has no quorum."""
+
 ASKED_AGAIN_WITHIN: Final = 60.0
 """Seconds in which everything must be answered once all faults are over."""
 
@@ -89,7 +92,7 @@ class Name:
             self.passwords.insert(0, password)
 
     def likely(self, rng: Random) -> str:
-        if not self.passwords:
+        if not self.passwords or rng.random() < 0.1:
             return "nobody's password"
         return self.passwords[-1] if rng.random() < 0.8 else rng.choice(self.passwords)
 
@@ -251,7 +254,6 @@ class Client:
         with_id = self._rng.random() < 0.9
         request_id = self._fresh("request") if with_id else None
         body = {"username": name.name, "password": password, "ip": "192.0.2.1", "port": 8000, "request_id": request_id}
-        name.may_have(password)
         for _ in range(RETRIES):
             what = Register(**self._who(name), password=password, request_id=request_id)
             called, status, answer = await self._ask(what, "POST", "/register", body)
@@ -263,7 +265,10 @@ class Client:
             elif code == "name_taken":
                 name.registered = True
                 self._told(what, called, answer="taken")
-            if status != 0 or not with_id:
+            if status != 0:
+                return
+            name.may_have(password)
+            if not with_id:
                 return
 
     async def _log_in(self, name: Name, password: str | None = None) -> str | None:
@@ -298,10 +303,12 @@ class Client:
 
     async def _change_password(self, name: Name, session: str, token: str) -> None:
         old, new = name.likely(self._rng), self._fresh("password")
-        name.may_have(new)
         what = ChangePassword(**self._who(name), session=session, old=old, new=new)
-        if await self._with_session(what, token, "POST", "/password", {"old": old, "new": new}):
+        status = await self._with_session(what, token, "POST", "/password", {"old": old, "new": new})
+        if status == 200:
             name.now_has(new)
+        elif status == 0:
+            name.may_have(new)
 
     async def _log_out(self, name: Name, session: str, token: str) -> None:
         self._sessions[name.name].remove((session, token))
@@ -319,8 +326,8 @@ class Client:
         method: str,
         path: str,
         body: dict[str, Any] | None = None,
-    ) -> bool:
-        """Whether it was done."""
+    ) -> int:
+        """The status, as of :meth:`_ask`."""
         called, status, answer = await self._ask(what, method, path, body, token)
         told = {"not_logged_in": "no_session", "wrong_credentials": "wrong"}.get(str(answer.get("error")))
         if status == 200:
@@ -330,7 +337,7 @@ class Client:
         if told == "no_session":
             sessions = self._sessions[what.name]
             sessions[:] = [pair for pair in sessions if pair[0] != what.session]
-        return status == 200
+        return status
 
     # --- asking ---
 
@@ -352,22 +359,22 @@ class Client:
 
         Writes down whatever has no answer of its own.
         """
-        self.load.asked += 1
         called = self.load.clock()
         try:
             status, answer = await self.load.caller.call(what.manager, method, path, body, token)
         except NotSent:
-            await asyncio.sleep(0.02)  # others are asked next
+            await asyncio.sleep(AWAY)
             return called, self._refused(what, called, "not_sent"), {}
         except Unanswered:
             return called, self._fate_unknown(what, called), {}
+        self.load.asked += 1
         error = answer.get("error")
         if error in ANSWERS or status in (200, 201):
             return called, status, answer
         if error == "fate_unknown" or status == 500:
             return called, self._fate_unknown(what, called), answer
         if status == 503:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(AWAY)
         return called, self._refused(what, called, str(error)), answer
 
     def _refused(self, what: Asked, called: float, error: str) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from telegraph.node.keys import DeviceKey
+from telegraph.protocol.invites import parse_invite
 from telegraph.testing.groups import ManagerGroup
 from telegraph.testing.processes import PASSWORD, eventually, telegraph
 
@@ -67,6 +68,20 @@ def test_a_group_is_one_directory_and_shows_itself(group: ManagerGroup) -> None:
     assert shown["raft_leader"] in group.urls
     assert group.say(2, "status")["state_hash"] == shown["state_hash"]
     assert "cluster of 3 managers" in telegraph("manager", "status", "--data", group.data(0)).out
+
+
+def test_an_invite_names_all_managers(group: ManagerGroup) -> None:
+    link = telegraph("manager", "invite", "--data", group.data(1)).out
+    assert parse_invite(link).managers[0] == group.urls[1]
+    assert sorted(parse_invite(link).managers) == sorted(group.urls)
+
+
+def test_one_leader_does_the_jobs_and_another_follows_at_once_when_it_stops(group: ManagerGroup) -> None:
+    leader = group.urls.index(group.say(0, "status")["leader"])
+    assert group.stop(leader) == 0
+    other = (leader + 1) % 3
+    eventually(lambda: group.say(other, "status")["leader"] in {url for url in group.urls if url != group.urls[leader]})
+    group.start(leader)
 
 
 def test_every_manager_knows_the_ca_and_no_key_lies_open(group: ManagerGroup) -> None:
@@ -127,6 +142,8 @@ def is_running(pid: int) -> bool:
 
 
 def test_without_a_majority_nothing_is_registered_and_afterwards_all_go_on(group: ManagerGroup) -> None:
+    known = json.loads((group.data(0) / "cluster.json").read_text())["clients"]
+    assert len(known) == 3
     group.kill(1, 2)
     begun = time.monotonic()
     with pytest.raises(urllib.error.HTTPError) as refused:

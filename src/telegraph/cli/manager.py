@@ -160,7 +160,8 @@ async def _serve(settings: "ManagerSettings", stop: asyncio.Event) -> None:
 def invite(data: Path, single_use: bool, url: str | None) -> None:
     """Print a link with which others join: where the manager is, and which CA to trust.
 
-    Works beside a running manager. If the manager registers by invite, the link carries a code for it.
+    Works beside a running manager; of a cluster all managers are named. If the manager registers by invite, the link
+    carries a code for it.
 
     \b
     Examples:
@@ -189,6 +190,7 @@ def _running_at(data: Path) -> str:
 
 
 async def _invite(data: Path, url: str, *, single_use: bool) -> Invite:
+    from telegraph.directory.cluster_records import MANAGERS, ManagerRecord, decode
     from telegraph.manager.clock import read_clock
     from telegraph.manager.cluster.beside import directory_beside
     from telegraph.manager.invites import create_invite, stored_registration
@@ -198,7 +200,9 @@ async def _invite(data: Path, url: str, *, single_use: bool) -> Invite:
     async with directory_beside(data) as directory:
         needed = single_use or await stored_registration(directory) == "invite"
         code = await create_invite(directory, read_clock(), single_use=single_use) if needed else None
-    return Invite((url,), ca, code)
+        records = (await directory.scan(MANAGERS)).entries
+    urls = dict.fromkeys([url, *(decode(entry.value, ManagerRecord).url for entry in records)])
+    return Invite(tuple(urls), ca, code)
 
 
 for command in (token, leave, status, new_org):

@@ -1,10 +1,12 @@
 """Connections to the group's etcd: its directory and its members."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from telegraph.directory.cluster_records import ManagerRecord
 from telegraph.directory.etcd.channels import EtcdTls
 from telegraph.directory.etcd.client import EtcdClient, Patience
 from telegraph.directory.etcd.directory import EtcdDirectory
@@ -27,6 +29,23 @@ class Links:
             with contextlib.suppress(Unavailable):
                 return await self.admin.status(address)
         return None
+
+
+class Reach:
+    """Lets a client use the etcd members of all managers that there are, this machine's own first."""
+
+    def __init__(self, client: EtcdClient, local_url: str, own_id: str) -> None:
+        self._client = client
+        self._local_url = local_url
+        self._own_id = own_id
+        self._changing: set[asyncio.Task[None]] = set()
+
+    def __call__(self, managers: list[ManagerRecord]) -> None:
+        """These are the managers now; connections to those that stay, stay."""
+        others = [record.etcd_client for record in managers if record.id != self._own_id]
+        task = asyncio.create_task(self._client.use(addresses([self._local_url, *others])))
+        self._changing.add(task)
+        task.add_done_callback(self._changing.discard)
 
 
 def addresses(urls: Iterable[str]) -> list[str]:

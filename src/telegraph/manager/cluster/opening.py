@@ -106,7 +106,7 @@ async def _alone(place: Place, stack: contextlib.AsyncExitStack) -> Opened:
 async def _together(place: Place, running: "Running", stack: contextlib.AsyncExitStack) -> Opened:
     from telegraph.manager.cluster.certificates import client_identity
     from telegraph.manager.cluster.group import Group
-    from telegraph.manager.cluster.links import open_links
+    from telegraph.manager.cluster.links import Reach, open_links
     from telegraph.manager.cluster.members import Members, put_record
     from telegraph.manager.cluster.organisation import load_etcd_authority
     from telegraph.manager.cluster.putting_aside import put_aside
@@ -123,5 +123,6 @@ async def _together(place: Place, running: "Running", stack: contextlib.AsyncExi
     record = place.record(running.member, running.version)
     await patiently(lambda: put_record(links.directory, record))
     members.listen(group.remember)
+    members.listen(Reach(links.directory.client, running.member.local_url, place.manager_id))
     await patiently(members.load)
     return Opened(links.directory, await patiently(lambda: load_authority(links.directory, secret)), group)

@@ -91,9 +91,10 @@ class Person:
         module = ("planted", bug) if bug else ("telegraph",)
         return start_node(
             self.data,
-            self.town.manager_url,
-            self.town.root / "manager" / "ca.pem",
+            self.town.manager_urls[0],
+            self.town.ca,
             *("--host", "0.0.0.0", "--peer-port", str(self.port), *self._by_relay()),  # noqa: S104 - its own host
+            *(word for url in self.town.manager_urls[1:] for word in ("--manager", url)),
             env={
                 "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
                 "TELEGRAPH_TEST_IDENTITY": str(self.identity_file),
@@ -326,8 +327,12 @@ class RealTown:
         self._small_disks = small_disks
 
     @property
-    def manager_url(self) -> str:
-        return f"https://{self.network['manager'].address}:8000"
+    def manager_urls(self) -> Sequence[str]:
+        return [f"https://{self.network['manager'].address}:8000"]
+
+    @property
+    def ca(self) -> Path:
+        return self.root / "manager" / "ca.pem"
 
     def start_manager(self) -> None:
         host = self.network["manager"]
@@ -357,10 +362,13 @@ class RealTown:
         for person in self.people.values():
             await person.close()
             person.unmount()
-        if self.manager is not None:
-            self.manager.kill()
+        self.stop_managers()
         self.network.close()
         self.history.close()
+
+    def stop_managers(self) -> None:
+        if self.manager is not None:
+            self.manager.kill()
 
     def others(self, name: str) -> list[str]:
         return [other for other in self.people if other != name]

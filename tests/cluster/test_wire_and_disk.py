@@ -203,7 +203,7 @@ async def log_in_elsewhere(running: RealTown, name: str) -> None:
     connector = aiohttp.TCPConnector(socket_factory=running.network["mallory"].socket)
     async with (
         aiohttp.ClientSession(connector=connector) as session,
-        session.post(f"{running.manager_url}/login", json=body, ssl=trust) as answer,
+        session.post(f"{running.manager_urls[0]}/login", json=body, ssl=trust) as answer,
     ):
         assert answer.status == 200, await answer.text()
 

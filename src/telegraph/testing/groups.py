@@ -109,9 +109,7 @@ class ManagerGroup:
     def joining(self) -> tuple[str, ...]:
         """The options with which a manager joins those that run."""
         known = next(iter(self.running))
-        token = telegraph("manager", "token", "--data", self.data(known), "--format", "json")
-        assert token.code == 0, token.err  # noqa: S101 - a test's helper
-        return ("--join", self.urls[known], "--token", token.json["token"])
+        return ("--join", self.urls[known], "--token", self.say(known, "token")["token"])
 
     def start(self, number: int, *options: str) -> RunningProcess:
         """Starts a manager that is not running, on its old data and ports, and waits until it answers.
@@ -163,7 +161,8 @@ class ManagerGroup:
 
     def say(self, number: int, *words: str) -> Any:
         """Runs ``telegraph manager WORDS --data …`` beside a manager, which must succeed: what it printed as JSON."""
-        finished = telegraph("manager", *words, "--data", self.data(number), "--format", "json")
+        place = ("--data", str(self.data(number)), "--format", "json")
+        finished = telegraph("manager", *words, *place, program=self._program(number))
         if finished.code:
             raise AssertionError(finished.err)
         return finished.json

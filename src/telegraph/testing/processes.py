@@ -161,13 +161,15 @@ class Finished:
         return json.loads(self.out)
 
 
-def telegraph(*arguments: str | Path, password: str | None = None, stdin: str | None = None) -> Finished:
-    """Runs one command to its end; the password goes by TELEGRAPH_PASSWORD."""
+def telegraph(
+    *arguments: str | Path, password: str | None = None, stdin: str | None = None, program: Sequence[str] = PROGRAM
+) -> Finished:
+    """Runs one command to its end; the password goes by TELEGRAPH_PASSWORD; ``program`` as of RunningProcess."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("TELEGRAPH_")}
     if password is not None:
         env["TELEGRAPH_PASSWORD"] = password
     done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "telegraph", *map(str, arguments)],
+        [*program, *map(str, arguments)],
         check=False,
         capture_output=True,
         text=True,

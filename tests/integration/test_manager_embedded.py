@@ -114,6 +114,36 @@ async def test_who_does_not_finish_a_request_loses_the_connection(
         writer.close()
 
 
+_CHUNKED = b"POST /login HTTP/1.1\r\nHost: m\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("beginning", "more"),
+    [
+        (b"GET /livez HTTP/1.1\r\nHost: ", b"m" * 1000),
+        (b"GET /livez HTTP/1.1\r\n", b"Name: value\r\n" * 80),
+        (b"GET /", b"a" * 1000),
+        (_CHUNKED + b"1;", b"extension" * 100),
+        (_CHUNKED + b"1\r\n{\r\n0\r\nTrailer: ", b"t" * 1000),
+    ],
+)
+async def test_a_head_without_end_loses_the_connection(
+    settings: ManagerSettings, beginning: bytes, more: bytes
+) -> None:
+    async with Manager(replace(settings, insecure_http=True)) as manager:
+        reader, writer = await asyncio.open_connection("127.0.0.1", manager.port)
+        writer.write(beginning)
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while not reader.at_eof() and sent < 10 * server.MAX_HEAD_BYTES:
+                writer.write(more)
+                await writer.drain()
+                sent += len(more)
+                await asyncio.sleep(0)
+        assert sent < 10 * server.MAX_HEAD_BYTES
+        writer.close()
+
+
 async def test_an_event_stream_is_no_unfinished_request(
     settings: ManagerSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,61 +7,103 @@ import ssl
 from collections.abc import Iterator
 from typing import Any, Final
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
 
 from telegraph.protocol.manager_events import MAX_EVENT_BYTES
 
 _GRACE: Final = 1
 """Seconds that requests under way get at the end; idle TLS connections use them up if their other end is silent."""
 
-_PING_EVERY: Final = 5.0
-
+PING_EVERY: Final = 5.0
+"""Seconds between two pings on a WebSocket; whoever does not answer for as long again loses it."""
 
 REQUEST_WITHIN: Final = 20.0
 """Seconds in which a request must have arrived whole, from the connection's beginning or the answer before it."""
 
+MAX_HEAD_BYTES: Final = 64 * 1024
+"""Of a request that has come so far without the end of its head, as h11 has it: more than that closes."""
 
-class _Punctual(H11Protocol):
-    """uvicorn's HTTP/1.1, which alone would wait for ever: whoever says nothing would hold a file descriptor each."""
 
-    _deadline: asyncio.TimerHandle | None = None
+class _Punctual(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 on httptools, which alone would wait for ever and for any amount.
+
+    Whoever says nothing would hold a file descriptor each, and whoever never ends a header line our memory.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._alarm: asyncio.TimerHandle | None = None
+        self._since = 0.0
+        self._head = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect_request()
+        self._since = self.loop.time()
+        self._ring_in(REQUEST_WITHIN)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_nothing()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        self._head += len(data)
+        super().data_received(data)
+        if self._head > MAX_HEAD_BYTES:
+            self.transport.abort()
+
+    def on_headers_complete(self) -> None:
+        self._head = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._head = 0  # what comes between two pieces of a body is a head too, of a chunk
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._head = 0
+        super().on_message_complete()
+
     def on_response_complete(self) -> None:
-        self._expect_request()
+        self._since = self.loop.time()
         super().on_response_complete()
 
-    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+    def handle_websocket_upgrade(self) -> None:
         self._expect_nothing()  # an event stream has pings of its own
-        super().handle_websocket_upgrade(event)
+        super().handle_websocket_upgrade()
 
-    def _expect_request(self) -> None:
-        self._expect_nothing()
-        self._deadline = self.loop.call_later(REQUEST_WITHIN, self._too_late)
+    # --- one alarm at a time: a timer for each request would cost more than many requests do ---
+
+    def _ring_in(self, seconds: float) -> None:
+        self._alarm = self.loop.call_later(seconds, self._ring)
 
     def _expect_nothing(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
 
-    def _too_late(self) -> None:
-        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):  # else it is our answer that takes so long
+    def _ring(self) -> None:
+        cycle: RequestResponseCycle | None = self.cycle
+        left = self._since + REQUEST_WITHIN - self.loop.time()
+        if left > 0:
+            self._ring_in(left)
+        elif cycle is None or cycle.response_complete or cycle.more_body:
             self.transport.abort()
+        else:
+            self._ring_in(REQUEST_WITHIN)  # it is our answer that takes so long
 
 
 class Server(uvicorn.Server):
     """Serves one application on one socket."""
 
-    def __init__(self, application: Any, context: ssl.SSLContext | None) -> None:
+    def __init__(self, application: Any, context: ssl.SSLContext | None, ping_every: float = PING_EVERY) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
@@ -69,8 +111,8 @@ class Server(uvicorn.Server):
                 ws="websockets-sansio",
                 ws_max_size=MAX_EVENT_BYTES,
                 ws_per_message_deflate=False,
-                ws_ping_interval=_PING_EVERY,
-                ws_ping_timeout=_PING_EVERY,
+                ws_ping_interval=ping_every,
+                ws_ping_timeout=ping_every,
                 lifespan="off",
                 log_config=None,
                 access_log=False,  # paths have names in them

@@ -71,7 +71,7 @@ class Disk:
         self._jobs: list[Job] = []
         self._committing: asyncio.Task[None] | None = None
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(self, work: Callable[[sqlite3.Connection], T], *, brief: bool = False) -> T:  # noqa: ARG002
         result: T = await self._hand_in(lambda connection, _: [work(connection)], urgent=True)
         return result
 

@@ -15,11 +15,11 @@ from telegraph.directory import cluster_records
 from telegraph.directory.cluster_records import ManagerRecord, decode
 from telegraph.directory.etcd.members import Member as EtcdMember
 from telegraph.directory.port import Delete, Directory
-from telegraph.errors import CannotJoin
+from telegraph.errors import CannotJoin, MembersUnsettled, NotInCluster, UnknownMember
 from telegraph.manager.ca import CA_FILE
 from telegraph.manager.cluster.asking import ask_to_join
 from telegraph.manager.cluster.certificates import client_identity
-from telegraph.manager.cluster.command import ETCD_DATA, Member
+from telegraph.manager.cluster.command import Member
 from telegraph.manager.cluster.links import Links, open_links
 from telegraph.manager.cluster.members import put_record
 from telegraph.manager.cluster.membership import (
@@ -28,11 +28,11 @@ from telegraph.manager.cluster.membership import (
     member_at,
     membership_lock,
 )
-from telegraph.manager.cluster.organisation import Organisation
+from telegraph.manager.cluster.organisation import Organisation, load_etcd_authority
 from telegraph.manager.cluster.patience import patiently
 from telegraph.manager.cluster.place import Place
-from telegraph.manager.cluster.running import Running, forget_etcd, start_etcd
-from telegraph.manager.cluster.state import ClusterState, load_state, save_state
+from telegraph.manager.cluster.running import Running, forget_etcd, majority, start_etcd
+from telegraph.manager.cluster.state import ClusterState, Stage, save_state
 from telegraph.manager.cluster.token import JoinToken
 from telegraph.manager.places import DIRECTORY_FILE, ca_fingerprint
 from telegraph.protocol.invites import check_manager_url
@@ -70,41 +70,61 @@ def _check_own_data(place: Place, token: JoinToken) -> None:
 
 async def _enter(place: Place, links: Links, clients: list[str], stack: contextlib.AsyncExitStack) -> Running:
     """Under the lock, all the way to the vote."""
-    member, resumed = place.new_member(), load_state(place.data)
+    member = place.new_member()
     await clear_learners(links.admin)
     known = member_at(await links.admin.list(), member.peer_url)
-    if known is not None and not _is_own(place, known, resumed):
+    if known is not None:
         await _replace(place, links, known)
-        known = None
+    forget_etcd(place)
     state = ClusterState("joining", member.host, member.port, member.local_url, tuple(clients), existing=True)
-    if known is None:
-        forget_etcd(place)
-        save_state(place.data, state)
-        known = await _add(links, member)
+    save_state(place.data, state)
+    known = await _add(links, member)
     members = await links.admin.list()
     state = _with_initial(state, initial_cluster(members, place.manager_id, known.id))
     save_state(place.data, state)
     running = await start_etcd(place, member, state.initial, "existing", stack)
     await running.process.ready(_STARTED_WITHIN)
-    await _promote(links, known.id)
-    await put_record(links.directory, place.record(member, running.version))
-    save_state(place.data, _as_member(state))
-    log.info("joined", members=len(members))
+    state = _at(state, "promoting")
+    save_state(place.data, state)
+    await _take_vote(place, links, running, state)
     return running
+
+
+async def resume(place: Place, state: ClusterState, stack: contextlib.AsyncExitStack) -> Running:
+    """Goes on with a join that may have got its vote: the group may need this manager to admit anybody, even itself.
+
+    Raises:
+        NotInCluster: the group has removed it meanwhile; a start with ``--join`` begins anew.
+        CannotStart: etcd cannot be started, see its subclasses.
+    """
+    running = await start_etcd(place, place.member(state.host, state.port), state.initial, "existing", stack)
+    identity = client_identity(load_etcd_authority(place.data), place.clock().utc)
+    try:
+        await majority(running)
+        async with open_links([*state.clients, running.member.local_url], identity) as links:
+            await patiently(lambda: _take_vote(place, links, running, state))
+    except NotInCluster:
+        save_state(place.data, _at(state, "joining"))
+        raise
+    return running
+
+
+async def _take_vote(place: Place, links: Links, running: Running, state: ClusterState) -> None:
+    own = member_at(await links.admin.list(), running.member.peer_url)
+    if own is None:
+        raise NotInCluster(detail="the group has removed it; let it join anew with --join")
+    await _promote(links, own.id)
+    await put_record(links.directory, place.record(running.member, running.version))
+    save_state(place.data, _at(state, "member"))
+    log.info("joined")
 
 
 def _with_initial(state: ClusterState, initial: Mapping[str, str]) -> ClusterState:
     return msgspec.structs.replace(state, initial=dict(initial))
 
 
-def _as_member(state: ClusterState) -> ClusterState:
-    return msgspec.structs.replace(state, stage="member")
-
-
-def _is_own(place: Place, known: EtcdMember, resumed: ClusterState | None) -> bool:
-    """Whether a member is what an earlier try of this very manager made, with its data still here."""
-    joining = resumed is not None and resumed.stage == "joining" and (place.data / ETCD_DATA).exists()
-    return joining and known.name in ("", place.manager_id)
+def _at(state: ClusterState, stage: Stage) -> ClusterState:
+    return msgspec.structs.replace(state, stage=stage)
 
 
 async def _replace(place: Place, links: Links, known: EtcdMember) -> None:
@@ -137,8 +157,12 @@ async def forget_record(directory: Directory, manager_id: str, peer_urls: tuple[
 
 async def _add(links: Links, member: Member) -> EtcdMember:
     async def add() -> None:
-        if member_at(await links.admin.list(), member.peer_url) is None:  # an earlier try may have gone through
+        if member_at(await links.admin.list(), member.peer_url) is not None:
+            return  # an earlier try has gone through
+        try:
             await links.admin.add_learner([member.peer_url])
+        except UnknownMember:  # its id, made of the address and the second, is that of one removed in this second
+            raise MembersUnsettled(detail="removed just now") from None
 
     await patiently(add)
     added = member_at(await links.admin.list(), member.peer_url)

@@ -59,6 +59,10 @@ async def _enter(place: Place, state: ClusterState | None, stack: contextlib.Asy
     wanted = place.settings.cluster
     if state is not None and state.stage == "member":
         return await _go_on(place, state, stack)
+    if state is not None and state.stage == "promoting":
+        from telegraph.manager.cluster.joining import resume
+
+        return await resume(place, state, stack)
     if wanted.init:
         from telegraph.manager.cluster.beginning import begin
 

@@ -15,7 +15,7 @@ from telegraph.manager.settings import ManagerSettings
 from telegraph.protocol.version import __version__
 
 DEFAULT_ETCD_PORT: Final = 2379
-_FREED_WITHIN: Final = 5.0
+_FREED_WITHIN: Final = 2.0
 _LOOK_EVERY: Final = 0.1
 
 

@@ -10,8 +10,9 @@ from telegraph.storage.datadir import write_private
 
 STATE_FILE: Final = "cluster.json"
 
-Stage = Literal["beginning", "joining", "member", "left"]
-"""How far it is. Until ``member``, nothing in the etcd data is worth keeping, and beginning anew is safe."""
+Stage = Literal["beginning", "joining", "promoting", "member", "left"]
+"""How far it is. While ``beginning`` or ``joining`` it has no vote: nothing in its etcd data is worth keeping, and to
+do it all anew is safe. From ``promoting`` on it may have one, so that the group may need it for a majority."""
 
 
 class ClusterState(msgspec.Struct, frozen=True):

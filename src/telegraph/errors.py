@@ -69,9 +69,14 @@ class TelegraphError(Exception):
 
         An unknown code (from a newer version) becomes a :class:`RemoteError`.
         """
-        error = _by_code().get(code, RemoteError)(retry_after=retry_after, code=code)
+        error = cls.of_code(code, retry_after)
         error._received = sentence  # noqa: SLF001 - our own class
         return error
+
+    @classmethod
+    def of_code(cls, code: str, retry_after: float | None = None) -> "TelegraphError":
+        """The error with a code, in this version's words; an unknown code becomes a :class:`RemoteError`."""
+        return _by_code().get(code, RemoteError)(retry_after=retry_after, code=code)
 
 
 class _Blanks(dict[str, object]):

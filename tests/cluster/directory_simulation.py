@@ -35,6 +35,7 @@ from telegraph.manager.people import People
 from telegraph.manager.presence import LiveUsers
 from telegraph.manager.ratelimit import FailureLimit
 from telegraph.manager.revocations import RevokedKeys
+from telegraph.manager.roster import Roster
 from telegraph.manager.settings import ManagerSettings
 from telegraph.manager.streams import Hub
 from telegraph.testing.virtual_time import run as run_virtually
@@ -212,7 +213,8 @@ def manager(view: View, ca: CertificateAuthority) -> Application:
         revoked=RevokedKeys(view),
         attendance=attendance,
         people=People(view, live),
-        hub=Hub(),
+        hub=(hub := Hub()),
+        roster=Roster(hub, "https://simulated:8000"),
         metrics=Metrics(),
         ca_pem=ca.pem,
         url="https://127.0.0.1:8000",

@@ -468,7 +468,9 @@ async def call(world: World, row: dict[str, Any], given: Given, *, full: bool, *
     if row["method"] == "WS":
         async with world.events(given.token or "") as stream:
             await stream.send_json(body)
-            return Reply(stream._response.status, await stream.receive_json())
+            while (said := await stream.receive_json())["type"] == "managers":
+                pass
+            return Reply(stream._response.status, said)
     if row["who"] == "node→manager":
         return await world.manager(row["method"], path_of(row, given), body=body, token=given.token, **headers)
     assert given.shown is not None

@@ -153,6 +153,7 @@ async def test_an_event_stream_is_no_unfinished_request(
         await web.post("/register", json=alice)
         token = (await (await web.post("/login", json=alice)).json())["token"]
         async with web.ws_connect("/events", headers={"Authorization": f"Bearer {token}"}) as stream:
+            assert (await stream.receive_json(timeout=5))["type"] == "managers"
             late = asyncio.Event()
             asyncio.get_running_loop().call_later(0.3, late.set)
             await late.wait()

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
@@ -44,8 +44,10 @@ from telegraph.manager.places import (
 )
 from telegraph.manager.presence import LiveUsers
 from telegraph.manager.ratelimit import FailureLimit
+from telegraph.manager.readiness import Readiness
 from telegraph.manager.responder import bind, respond
 from telegraph.manager.revocations import RevokedKeys
+from telegraph.manager.roster import Roster
 from telegraph.manager.server import Identity, server_context
 from telegraph.manager.settings import ManagerSettings
 from telegraph.manager.streams import Hub
@@ -57,6 +59,9 @@ from telegraph.protocol.manager_events import SessionEnded
 from telegraph.protocol.version import __version__
 from telegraph.rest.server import Server
 from telegraph.storage.datadir import DataDirectory, write_private
+
+if TYPE_CHECKING:  # what speaks with etcd costs memory that a single manager need not have
+    from telegraph.manager.cluster.members import Members
 
 log = structlog.get_logger(__name__)
 
@@ -126,13 +131,21 @@ class Manager:
         self._in_background(stack, "jobs", self._jobs(core, opened).run)
         self._in_background(stack, "certificate", lambda: self._keep_certificate(identity, now.utc, context))
         if opened.group is not None:
-            self._in_background(stack, "managers", opened.group.members.follow)
+            self._follow_group(stack, core, opened.group.members)
             self._in_background(stack, "leaving", self._stop_when(opened.group.left))
         responder = await respond(answering, self._active(ca))
         stack.callback(responder.close)
         await self._serve(stack, Server(Application(core), context), listening)
         write_private(data / ENDPOINT_FILE, self.url + "\n")
         stack.callback((data / ENDPOINT_FILE).unlink, missing_ok=True)
+
+    def _follow_group(self, stack: contextlib.AsyncExitStack, core: Core, members: "Members") -> None:
+        """Nodes hear which managers there are, and whether this one can do its work."""
+        members.listen(lambda _managers: core.roster.managers_are(members.urls))
+        core.roster.managers_are(members.urls)
+        self._in_background(stack, "managers", members.follow)
+        readiness = Readiness(core.directory, core.roster.set_ready)
+        self._in_background(stack, "readiness", readiness.watch)
 
     async def stop(self) -> None:
         """Stops; what was acknowledged is on disk. May be called again."""
@@ -209,6 +222,7 @@ class Manager:
             attendance=attendance,
             people=People(directory, live),
             hub=hub,
+            roster=Roster(hub, self.url),
             metrics=metrics,
             ca_pem=ca.pem,
             url=self.url,

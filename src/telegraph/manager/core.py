@@ -10,6 +10,7 @@ from telegraph.manager.cluster.group import Group
 from telegraph.manager.metrics import Metrics
 from telegraph.manager.people import People
 from telegraph.manager.revocations import RevokedKeys
+from telegraph.manager.roster import Roster
 from telegraph.manager.settings import ManagerSettings
 from telegraph.manager.streams import Hub
 
@@ -29,6 +30,7 @@ class Core:
     attendance: Attendance
     people: People
     hub: Hub
+    roster: Roster
     metrics: Metrics
     ca_pem: str
     url: str

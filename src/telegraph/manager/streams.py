@@ -148,6 +148,12 @@ class Hub:
         for stream in list(self._watchers.get(user.user_id, ())):
             stream.tell(event)
 
+    def publish_to_all(self, event: FromManager) -> None:
+        """Tells every stream."""
+        for streams in list(self._by_session.values()):
+            for stream in list(streams):
+                stream.tell(event)
+
     def publish_gone(self, user_id: str) -> None:
         """Tells everybody who watches a user that the account was deleted."""
         for stream in list(self._watchers.get(user_id, ())):

@@ -1,5 +1,6 @@
 """How a node comes to its organisation: which managers there are, and which CA to trust."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from telegraph.discovery.finder import Finder
@@ -38,7 +39,7 @@ class EarlyStore:
 def finder(settings: NodeSettings, database: SmallStore) -> Finder:
     """Looks for managers: those given or known, else DNS, else the ranges to scan."""
     return Finder(
-        managers=settings.managers,
+        managers=given_managers(settings, database),
         known=known_managers(database),
         ranges=settings.scan,
         udp_port=settings.udp_port,
@@ -46,8 +47,22 @@ def finder(settings: NodeSettings, database: SmallStore) -> Finder:
 
 
 def known_managers(database: SmallStore) -> list[str]:
-    """The managers that were last known to live, quickest first."""
-    return (database.setting("managers") or b"").decode().split()
+    """The managers that were last known, the one in use first."""
+    return _urls(database, "managers")
+
+
+def given_managers(settings: NodeSettings, database: SmallStore) -> list[str]:
+    """The managers that the user named, at this start or else at the last one that named any."""
+    return list(settings.managers) or _urls(database, "managers_given")
+
+
+async def keep_managers(database: SmallStore, given: Sequence[str], known: Sequence[str]) -> None:
+    """Remembers both for the next start."""
+    await database.set(managers=" ".join(known).encode(), managers_given=" ".join(given).encode())
+
+
+def _urls(database: SmallStore, name: str) -> list[str]:
+    return (database.setting(name) or b"").decode().split()
 
 
 def stored_ca(settings: NodeSettings, database: SmallStore) -> str | None:

@@ -7,18 +7,19 @@ from typing import TypeVar
 import aiohttp
 import msgspec
 
-from telegraph.errors import BadInput, FateUnknown, ManagerAway, TelegraphError
+from telegraph.errors import BadInput, FateUnknown, ManagerAway, TelegraphError, Unavailable
 from telegraph.protocol.identity import MANAGER_ALIAS
-from telegraph.protocol.manager_api import ErrorAnswer
+from telegraph.protocol.manager_api import ErrorAnswer, Health
 from telegraph.protocol.manager_events import MAX_EVENT_BYTES
 
 T = TypeVar("T")
 
 _TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=2)
 _PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2)
-_PING_EVERY = 5.0
 _OPEN_WITHIN = 5.0
+_CLOSE_WITHIN = 0.2
 _MAX_ANSWER = 4 * 1024 * 1024
+_OK = 200
 
 
 class ManagerClient:
@@ -51,7 +52,7 @@ class ManagerClient:
 
         Raises:
             ManagerAway: nothing was done: no connection, or a repeatable call that got no answer.
-            FateUnknown: the call may have been carried out: sent, but no answer came.
+            FateUnknown: the call may have been carried out: sent, but no answer came, or the manager does not know.
             TelegraphError: what the manager answered.
         """
         headers = {"Accept-Language": "en"}
@@ -84,17 +85,30 @@ class ManagerClient:
         Raises:
             ManagerAway: it does not, or it is not a manager of our organisation.
         """
+        if (await self._health(url, "/livez")).status != _OK:
+            raise ManagerAway
+
+    async def ready(self, url: str) -> None:
+        """Returns if a manager there can do its work: it lives, and its site has a quorum.
+
+        Raises:
+            Unavailable: it cannot: for the reason that it gives, or ManagerAway as :meth:`probe`.
+        """
+        health = await self._health(url, "/readyz")
+        if health.status != _OK:
+            raise _unready(health)
+
+    async def _health(self, url: str, path: str) -> Health:
         try:
             async with self._session.get(
-                url + "/livez", timeout=_PROBE_TIMEOUT, ssl=self._tls(url), server_hostname=MANAGER_ALIAS
+                url + path, timeout=_PROBE_TIMEOUT, ssl=self._tls(url), server_hostname=MANAGER_ALIAS
             ) as response:
-                if response.status != 200:  # noqa: PLR2004 - HTTP OK
-                    raise ManagerAway
-        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+                return msgspec.json.decode(await read_answer(response, _MAX_ANSWER), type=Health)
+        except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError) as problem:
             raise ManagerAway from problem
 
     async def open_stream(self, url: str, token: str) -> aiohttp.ClientWebSocketResponse:
-        """Opens the event stream.
+        """Opens the event stream; pings and pongs are for who reads it, who must answer the pings.
 
         Raises:
             ManagerAway: it cannot be opened now.
@@ -105,9 +119,9 @@ class ManagerClient:
                 return await self._session.ws_connect(
                     url.replace("http", "ws", 1) + "/events",
                     headers={"Authorization": f"Bearer {token}"},
-                    heartbeat=_PING_EVERY,
+                    autoping=False,
                     max_msg_size=MAX_EVENT_BYTES,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
+                    timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_WITHIN),
                     ssl=self._tls(url),
                     server_hostname=MANAGER_ALIAS,
                 )
@@ -124,6 +138,15 @@ class ManagerClient:
         if self._context is None:
             raise ManagerAway
         return self._context
+
+
+def _unready(health: Health) -> Unavailable:
+    """Why a manager cannot do its work: the first check that failed."""
+    for problem in health.checks.values():
+        if problem != "ok":
+            error = TelegraphError.of_code(problem)
+            return error if isinstance(error, Unavailable) else Unavailable()
+    return ManagerAway()
 
 
 def manager_context(ca_pem: str) -> ssl.SSLContext:

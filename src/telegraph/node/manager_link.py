@@ -1,21 +1,27 @@
-"""This node's tie to the managers: which of them to ask, failing over, and the event stream that is kept open."""
+"""This node's tie to the managers: the event stream that is kept open, to one that can do its work."""
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Coroutine, Iterable
+from random import Random
+from typing import Protocol
 
 import aiohttp
 import msgspec
 import structlog
 
-from telegraph.errors import FateUnknown, ManagerAway, NotLoggedIn, TelegraphError, Unavailable
-from telegraph.node.backoff import Backoff
+from telegraph.errors import NotLoggedIn, TelegraphError, Unavailable
+from telegraph.node.manager_asking import PATIENCE, Asking, Find
+from telegraph.node.manager_choice import ManagerChoice, pause_after_break
 from telegraph.node.manager_client import ManagerClient
+from telegraph.node.pulse import Pulse
+from telegraph.node.racing import first_answer
 from telegraph.protocol.manager_events import (
+    SILENCE,
     FromManager,
     Heartbeat,
     Leaving,
+    Managers,
     Revocations,
     Revoked,
     SessionEnded,
@@ -28,14 +34,12 @@ from telegraph.protocol.manager_events import (
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
-Find = Callable[[], Awaitable[list[str]]]
-"""Discovers managers: URLs, quickest first; raises NoManagerFound."""
-
 _WATCH_AT_ONCE = 1000
-_REDISCOVER_AFTER = 5.0
 _LEAVE_WITHIN = 1.0
 _ANSWERED_WITHIN = 2.0
+_BETTER_WITHIN = 3.0
+_LOOK_FOR_BETTER = 2.0
+"""Seconds at most between two looks for a manager that can do its work, while the one in use cannot."""
 
 
 class Listener(Protocol):
@@ -47,6 +51,10 @@ class Listener(Protocol):
 
     async def on_disconnected(self) -> None:
         """The stream broke."""
+        ...
+
+    async def on_managers(self) -> None:
+        """Other managers are known than before."""
         ...
 
     async def on_user(self, event: UserChanged) -> None:
@@ -67,96 +75,54 @@ class Listener(Protocol):
 
 
 class ManagerLink:
-    """Calls go to the current manager, and on to the next one if it does not answer.
+    """Calls go to the manager in use, and on to the others if it does not answer (:class:`Asking`).
 
-    :meth:`follow` keeps one event stream open; heartbeats go over it.
+    :meth:`follow` keeps one event stream open; heartbeats go over it. It is moved to another manager when it breaks,
+    when nothing is heard on it, and when its manager says that it cannot do its work while another can.
     """
 
-    def __init__(self, client: ManagerClient, find: Find, urls: Sequence[str], backoff: Backoff) -> None:
+    def __init__(self, client: ManagerClient, find: Find, choice: ManagerChoice, rng: Random) -> None:
         self._client = client
-        self._find = find
-        self._urls = list(urls)
-        self._backoff = backoff
+        self._choice = choice
+        self._rng = rng
+        self._asking = Asking(client, find, choice)
+        self.call = self._asking.call
         self._stream: aiohttp.ClientWebSocketResponse | None = None
-        self._found_at = float("-inf")
+        self._url = ""
+        self._spread = 0.0
+        self._pulse = Pulse(float("-inf"), SILENCE)
         self._nudge = asyncio.Event()
         self._anew = asyncio.Event()
+        self._not_ready = asyncio.Event()
         self._leaving = False
+        self._busy = False
         self._greeted = asyncio.Event()
         self._gone = asyncio.Event()
 
     @property
     def urls(self) -> list[str]:
         """The managers known, the current one first."""
-        return list(self._urls)
+        return self._choice.urls
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Those that the user named."""
+        return self._choice.given
 
     @property
     def connected(self) -> bool:
         """Whether the event stream is open."""
         return self._stream is not None and not self._stream.closed
 
-    async def call(
-        self,
-        method: str,
-        path: str,
-        answer: type[T],
-        *,
-        body: object = None,
-        token: str | None = None,
-        repeatable: bool = False,
-    ) -> T:
-        """Asks the managers one after the other until one answers; discovers again if none does.
-
-        Raises:
-            ManagerAway: none answers.
-            FateUnknown: one may have done it, and it must not be repeated blindly.
-            TelegraphError: what the manager answered.
-        """
-        await self._choose()
-        for discovered in (False, True):
-            if discovered and not await self._rediscover():
-                break
-            for url in list(self._urls):
-                try:
-                    result = await self._client.call(
-                        url, method, path, answer, body=body, token=token, repeatable=repeatable
-                    )
-                except FateUnknown:
-                    raise
-                except Unavailable as away:
-                    log.info("manager_away", url=url, call=_kind_of(path), code=away.code)
-                    continue
-                self._prefer(url)
-                return result
-        raise ManagerAway
-
-    async def _choose(self) -> None:
-        """Before the first call: with a choice of managers, or none known, find out which is the quickest."""
-        if self._found_at == float("-inf") and len(self._urls) != 1:
-            await self._rediscover()
-
-    def _prefer(self, url: str) -> None:
-        if self._urls and self._urls[0] != url and url in self._urls:
-            self._urls.remove(url)
-            self._urls.insert(0, url)
-
-    async def _rediscover(self) -> bool:
-        now = asyncio.get_running_loop().time()
-        if now - self._found_at < _REDISCOVER_AFTER:
-            return False
-        self._found_at = now
-        try:
-            found = await self._find()
-        except TelegraphError as error:
-            log.info("no_manager_found", code=error.code)
-            return False
-        self._urls = found + [url for url in self._urls if url not in found]
-        return bool(found)
+    def learn(self, urls: Iterable[str]) -> bool:
+        """Takes in which managers there are, as the one in use tells: whether that is news."""
+        return self._choice.told(urls, by=self._url or next(iter(self._choice.urls), ""))
 
     # --- the event stream ---
 
     def hurry(self) -> None:
         """Try to connect now instead of waiting."""
+        self._choice.hurry()
         self._nudge.set()
 
     @property
@@ -167,7 +133,7 @@ class ManagerLink:
 
     def reopen(self) -> None:
         """The way to the managers may be another one by now: the stream is opened anew, at once."""
-        self._nudge.set()
+        self.hurry()
         self._anew.set()
 
     async def leave(self) -> bool:
@@ -195,6 +161,7 @@ class ManagerLink:
             self._anew.clear()
             try:
                 await _unless(self._anew, self._one_stream(token, interval, listener))
+                pause = pause_after_break(self._rng, self._spread)
             except NotLoggedIn:
                 await listener.on_session_ended("ended", "")
                 return
@@ -202,44 +169,112 @@ class ManagerLink:
                 await listener.on_session_ended(ended.reason, ended.at)
                 return
             except Unavailable:
-                await self._rediscover()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._pause()):
-                    await self._nudge.wait()
+                await self._asking.rediscover()
+                pause = 0.0
+            await self._rest(max(pause, self._choice.wait(_now())))
 
-    def _pause(self) -> float:
-        return 0.0 if self._leaving else self._backoff.next()
+    async def _rest(self, seconds: float) -> None:
+        if self._leaving:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._nudge.wait()
 
     async def _one_stream(self, token: str, interval: float, listener: Listener) -> None:
-        stream = await self._open(token)
+        stream = await self._open(token, self._choice.ready)
+        self._pulse = Pulse(_now(), SILENCE)
         self._stream = stream
+        self._asking.settled = True
         self._gone.clear()
         self._greeted.clear()
-        beat = asyncio.create_task(self._beat(stream, interval))
+        self._not_ready.clear()
+        self._busy = False
+        work = [self._beat(stream, interval), self._watch_pulse(stream), self._look_for_better()]
+        beside = [asyncio.create_task(one) for one in work]
         try:
             await listener.on_connected()
             self._greeted.set()
-            self._backoff.reset()
-            async for message in stream:
-                if message.type is aiohttp.WSMsgType.TEXT:
-                    await self._hear(message.data, listener)
+            await _until_first(self._read(stream, listener), beside[1:])
+            self._choice.failed(self._url, _now())
         finally:
             self._stream = None
+            self._asking.settled = False
             self._gone.set()
-            beat.cancel()
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await stream.close()
             await listener.on_disconnected()
 
-    async def _open(self, token: str) -> aiohttp.ClientWebSocketResponse:
-        await self._choose()
-        for url in list(self._urls):
+    async def _read(self, stream: aiohttp.ClientWebSocketResponse, listener: Listener) -> None:
+        async for message in stream:
+            self._pulse.heard(_now())
+            self._choice.answered(self._url, _now())
+            if message.type is aiohttp.WSMsgType.TEXT:
+                self._busy = True
+                await self._hear(message.data, listener)
+                self._busy = False
+            elif message.type is aiohttp.WSMsgType.PING:
+                await stream.pong(message.data)
+
+    async def _watch_pulse(self, stream: aiohttp.ClientWebSocketResponse) -> None:
+        """Returns when the stream is dead. While nobody reads it, for it is greeted or heard, it is not judged."""
+        await self._greeted.wait()
+        self._pulse.heard(_now())
+        while True:
+            if self._busy:
+                self._pulse.heard(_now())
+            look = self._pulse.look(_now())
+            if look.verdict == "dead":
+                log.info("manager_silent", url=self._url)
+                return
+            if look.verdict == "ping":
+                with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+                    await stream.ping()
+            await asyncio.sleep(look.again)
+
+    async def _look_for_better(self) -> None:
+        """Returns when the manager in use cannot do its work, and another can, which is preferred from then on."""
+        while True:
+            await self._not_ready.wait()
+            await asyncio.sleep(self._rng.uniform(0.0, max(_LOOK_FOR_BETTER, self._spread)))
+            others = [url for url in self._choice.order(_now()) if url != self._url]
+            if not others or not self._not_ready.is_set():
+                continue
+            with contextlib.suppress(TelegraphError):
+                better, _ = await first_answer(
+                    others, self._client.ready, self._away, patience=PATIENCE, within=_BETTER_WITHIN
+                )
+                self._choice.answered(better, _now())
+                self._choice.prefer(better)
+                self._nudge.set()
+                return
+
+    def _away(self, url: str, problem: Unavailable) -> None:
+        log.info("manager_away", url=url, call="/events", code=problem.code)
+        self._choice.failed(url, _now())
+
+    async def _open(self, token: str, which: Callable[[float], list[str]]) -> aiohttp.ClientWebSocketResponse:
+        """A stream to the first of these managers, chosen once it is settled which there are, that can do its work.
+
+        Raises:
+            Unavailable: there is none.
+            NotLoggedIn: the session has ended.
+        """
+        await self._asking.settle()
+        reason: Unavailable = Unavailable()
+        for url in await self._asking.ready_first(which(_now())):
             try:
                 stream = await self._client.open_stream(url, token)
-            except Unavailable:
+            except Unavailable as problem:
+                self._away(url, problem)
+                reason = problem
                 continue
-            self._prefer(url)
+            self._url = url
+            self._choice.answered(url, _now())
+            self._choice.prefer(url)
             return stream
-        raise ManagerAway
+        raise reason
 
     async def _hear(self, text: str, listener: Listener) -> None:
         try:
@@ -256,8 +291,19 @@ class ManagerLink:
                 await listener.on_revoked(event)
             case UserGone(user_id, deleted=True):
                 await listener.on_user_deleted(user_id)
+            case Managers():
+                await self._told(event, listener)
             case _:
                 pass
+
+    async def _told(self, event: Managers, listener: Listener) -> None:
+        self._spread, self._pulse.silence = event.spread, event.silence
+        if event.ready:
+            self._not_ready.clear()
+        else:
+            self._not_ready.set()
+        if self.learn(event.urls):
+            await listener.on_managers()
 
     async def _beat(self, stream: aiohttp.ClientWebSocketResponse, interval: float) -> None:
         with contextlib.suppress(ConnectionError, aiohttp.ClientError):
@@ -282,7 +328,7 @@ class ManagerLink:
     async def why_ended(self, token: str) -> SessionEnded | None:
         """What the managers say of why a session ended, None if they do not."""
         try:
-            stream = await self._open(token)
+            stream = await self._open(token, self._choice.order)
         except (TelegraphError, TimeoutError):
             return None
         try:
@@ -308,15 +354,27 @@ class ManagerLink:
 
 async def _unless(event: asyncio.Event, work: Coroutine[None, None, None]) -> None:
     """Does the work, but gives it up once the event is set."""
-    working, waiting = asyncio.create_task(work), asyncio.create_task(event.wait())
+    waiting = asyncio.create_task(_come(event))
     try:
-        await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
+        await _until_first(work, [waiting])
+    finally:
+        waiting.cancel()
+
+
+async def _come(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def _until_first(work: Coroutine[None, None, None], others: "list[asyncio.Task[None]]") -> None:
+    """Does the work, but gives it up once one of the others is done."""
+    working = asyncio.create_task(work)
+    try:
+        await asyncio.wait((working, *others), return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             working.result()
     finally:
-        for task in (working, waiting):
-            task.cancel()
-        await asyncio.gather(working, waiting, return_exceptions=True)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
 
 
 class _Ended(Exception):
@@ -326,6 +384,5 @@ class _Ended(Exception):
         super().__init__(reason)
 
 
-def _kind_of(path: str) -> str:
-    """The first part of a path: what follows may name somebody, and logs do not say with whom people talk."""
-    return "/" + path.split("?", maxsplit=1)[0].split("/")[1]
+def _now() -> float:
+    return asyncio.get_running_loop().time()

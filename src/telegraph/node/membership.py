@@ -13,17 +13,18 @@ import structlog
 
 from telegraph.errors import (
     FateUnknown,
-    ManagerAway,
     NotLoggedIn,
     OtherAccount,
     RevokedKey,
     StaleCounter,
     TelegraphError,
+    Unavailable,
 )
 from telegraph.node import account as accounts
 from telegraph.node.account import Account
 from telegraph.node.changes import Seen, Steps, steps
 from telegraph.node.database import Database
+from telegraph.node.joining import keep_managers
 from telegraph.node.keys import DeviceKey
 from telegraph.node.local_address import is_ours
 from telegraph.node.manager_link import ManagerLink
@@ -176,9 +177,9 @@ class Membership:
                 counter=max(answer.counter, self.account.counter if self.account else 0),
             )
             await accounts.save(self._database, account)
-            await self._database.set(
-                managers=" ".join(self._link.urls).encode(), heartbeat=str(answer.heartbeat_interval).encode()
-            )
+            await self._database.set(heartbeat=str(answer.heartbeat_interval).encode())
+            self._link.learn(answer.managers)
+            await self.on_managers()
             await accepted(password)
             self.account = account
             await self.resume()
@@ -224,7 +225,7 @@ class Membership:
         account = self.require()
         try:
             await self._link.call("POST", "/logout", Answer, token=account.token, repeatable=True)
-        except (ManagerAway, NotLoggedIn):
+        except (Unavailable, NotLoggedIn):
             log.info("logged_out_here_only")
         await asyncio.shield(self._end(account, "logged_out"))
 
@@ -352,6 +353,10 @@ class Membership:
         """Tells the node."""
         self._connected.clear()
         self._around.connection_changed()
+
+    async def on_managers(self) -> None:
+        """Keeps which managers there are for the next start."""
+        await keep_managers(self._database, self._link.given, self._link.urls)
 
     async def on_user(self, event: UserChanged) -> None:
         """Hands on what a manager said of somebody."""

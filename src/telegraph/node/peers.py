@@ -6,7 +6,16 @@ from random import Random
 
 import structlog
 
-from telegraph.errors import AccountDeleted, ForgedFrame, KeyChanged, ManagerAway, RevokedKey, TelegraphError, WrongRole
+from telegraph.errors import (
+    AccountDeleted,
+    ForgedFrame,
+    KeyChanged,
+    ManagerAway,
+    RevokedKey,
+    TelegraphError,
+    Unavailable,
+    WrongRole,
+)
 from telegraph.node import rounds, streams, voids
 from telegraph.node.backoff import Backoff
 from telegraph.node.broker import Broker
@@ -260,7 +269,10 @@ class Peers:
         contact = self._contacts.of_user(holder.id)
         if contact is not None and (contact.blocked or contact.device_key == holder.key):
             return _unblocked(contact)
-        user = await self._find_user(contact.username if contact else username)
+        try:
+            user = await self._find_user(contact.username if contact else username)
+        except Unavailable as problem:  # whatever a manager says of it: one answer, so that it tells nothing
+            raise ManagerAway from problem
         if contact is None and user.user_id != holder.id:
             raise ForgedFrame(detail="the name that it gives is somebody else's")
         if user.user_id != holder.id or not user.device_key:

@@ -15,7 +15,6 @@ from telegraph.errors import NameHeld, NotLoggedIn, Unavailable
 from telegraph.node import account as accounts
 from telegraph.node import event_log, integrity
 from telegraph.node.account import Account
-from telegraph.node.backoff import Backoff
 from telegraph.node.backup import remove_unsent
 from telegraph.node.broker import Broker
 from telegraph.node.contacts import ContactBook, is_news
@@ -24,7 +23,8 @@ from telegraph.node.deliveries import Deliveries
 from telegraph.node.departed import Departed
 from telegraph.node.expiring import Expiring
 from telegraph.node.farewells import Farewells
-from telegraph.node.joining import EarlyStore, finder, known_managers, settle_ca, stored_ca
+from telegraph.node.joining import EarlyStore, finder, given_managers, known_managers, settle_ca, stored_ca
+from telegraph.node.manager_choice import ManagerChoice
 from telegraph.node.manager_client import ManagerClient
 from telegraph.node.manager_link import ManagerLink
 from telegraph.node.membership import Membership
@@ -55,9 +55,6 @@ from telegraph.supervision import supervise
 log = structlog.get_logger(__name__)
 
 _TIDY_EVERY = 600.0
-_RETRY_FIRST = 0.3
-_RETRY_LAST = 10.0
-"""Seconds between attempts to reach a manager."""
 
 
 class Running(Farewells):
@@ -277,7 +274,8 @@ class Running(Farewells):
         """
         async with self._joining:
             if self._membership is None:
-                urls = list(self.settings.managers) or known_managers(self.database)
+                given = given_managers(self.settings, self.database)
+                urls = list(dict.fromkeys((*given, *known_managers(self.database))))
                 try:
                     urls, self._ca = await settle_ca(self.settings, self.database, urls, self._ca, self._ask)
                 except Unavailable:
@@ -285,7 +283,8 @@ class Running(Farewells):
                         raise
                     return None
                 self._client = ManagerClient(self._ca)
-                link = ManagerLink(self._client, self._find, urls, Backoff(_RETRY_FIRST, _RETRY_LAST, self._rng))
+                choice = ManagerChoice(given, urls, self._rng)
+                link = ManagerLink(self._client, self._find, choice, self._rng)
                 key = await accounts.device_key(self.database)
                 self._membership = Membership(self.database, key, link, self, where=self._own_place(link))
                 await self._membership.resume()

@@ -4,6 +4,7 @@ The node authenticates with its session token like any other call. It says whom 
 adds to what is
 watched) and gets each one's present state at once, then every change. Heartbeats travel on the
 stream while it is open, and each is answered, so that both ends notice a dead connection.
+Whoever does not know the kind of a frame ignores it.
 """
 
 from typing import Annotated, Final, Literal
@@ -16,6 +17,12 @@ from telegraph.protocol.manager_api import User
 MAX_EVENT_BYTES = 65536
 MAX_WATCHED = 10_000
 
+
+MAX_MANAGERS: Final = 64
+"""URLs in one :class:`Managers`."""
+
+SILENCE: Final = 3.0
+"""Seconds without any frame, ping or pong after which a stream is dead, unless its manager says otherwise."""
 
 REVOKED_AT_ONCE: Final = 256
 """Keys in one :class:`Revoked`, so that it fits into a frame."""
@@ -96,6 +103,21 @@ class Revoked(msgspec.Struct, tag="revoked", tag_field="type"):
     cursor: str = ""
 
 
+class Managers(msgspec.Struct, tag="managers", tag_field="type", omit_defaults=True):
+    """Manager → node: the managers that there are (URLs), at the start of a stream and at every change.
+
+    ``ready``: false while this one cannot do its work, for it reaches too few of the others; then go to another that
+    can, and stay if there is none. ``silence``: after so many seconds without a frame, ping or pong this stream is
+    dead; more than the usual while many nodes are here. ``spread``: if it breaks, wait a random part of so many seconds
+    before you come back, here or elsewhere, so that all who were here do not come at once.
+    """
+
+    urls: Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(max_length=MAX_MANAGERS)]
+    ready: bool = True
+    silence: Annotated[float, Meta(ge=1, le=60)] = SILENCE
+    spread: Annotated[float, Meta(ge=0, le=60)] = 0.0
+
+
 class StreamError(msgspec.Struct, tag="error", tag_field="type"):
     """Manager → node: the last frame was not understood; the stream goes on."""
 
@@ -104,7 +126,7 @@ class StreamError(msgspec.Struct, tag="error", tag_field="type"):
 
 
 FromNode = Watch | Unwatch | Heartbeat | Leaving | Revocations
-FromManager = HeartbeatReceived | UserChanged | UserGone | SessionEnded | Revoked | StreamError
+FromManager = HeartbeatReceived | UserChanged | UserGone | SessionEnded | Revoked | Managers | StreamError
 
 _from_node = msgspec.json.Decoder(FromNode).decode
 _from_manager = msgspec.json.Decoder(FromManager).decode

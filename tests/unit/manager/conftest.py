@@ -26,6 +26,7 @@ from telegraph.manager.people import People
 from telegraph.manager.presence import LiveUsers
 from telegraph.manager.ratelimit import FailureLimit
 from telegraph.manager.revocations import RevokedKeys
+from telegraph.manager.roster import Roster
 from telegraph.manager.sessions import Caller, find_caller
 from telegraph.manager.settings import ManagerSettings
 from telegraph.manager.streams import Hub
@@ -160,7 +161,8 @@ def core_of(house: House, *, metrics_token: str | None = None) -> Core:
         revoked=house.revoked,
         attendance=house.attendance,
         people=house.people,
-        hub=Hub(),
+        hub=(hub := Hub()),
+        roster=Roster(hub, "https://127.0.0.1:8000"),
         metrics=Metrics(),
         ca_pem=house.ca.pem,
         url="https://127.0.0.1:8000",

@@ -61,6 +61,12 @@ class Socket:
         self._to_manager.put_nowait({"type": "websocket.receive", "bytes": data})
 
     async def hear(self) -> dict[str, Any]:
+        """What comes next, except which managers there are, which each stream is told first."""
+        while (heard := await self.hear_all())["type"] == "managers":
+            pass
+        return heard
+
+    async def hear_all(self) -> dict[str, Any]:
         message = await asyncio.wait_for(self.from_manager.get(), 5)
         if message["type"] != "websocket.send":
             return message

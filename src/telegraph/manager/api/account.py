@@ -108,7 +108,7 @@ async def login(
         site=core.settings.site,
         counter=done.counter,
         certificate=done.certificate,
-        managers=[core.url],
+        managers=core.roster.urls,
         replaced=done.replaced,
     )
 

@@ -61,6 +61,7 @@ class Events:
             await _refuse(send, error, language)
             return
         stream = self._core.hub.open(caller)
+        self._core.roster.greet(stream)
         try:
             await _accept(send)
             await _Conversation(self._core, stream, language).hold(receive, send)

@@ -6,11 +6,11 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
 
-from telegraph.directory import records
-from telegraph.errors import NotLoggedIn, Refused, TelegraphError
+from telegraph.errors import NotLoggedIn, Refused
 from telegraph.manager.api.language import sentence
 from telegraph.manager.api.refusals import answers
 from telegraph.manager.api.session import TheCore, TheLanguage, bearer, remote_of
+from telegraph.manager.readiness import problem_of
 from telegraph.manager.settings import is_loopback
 from telegraph.protocol.manager_api import Health
 
@@ -29,19 +29,11 @@ async def livez(language: TheLanguage) -> Health:
 
 @get("/readyz", responses={503: ResponseSpec(Health, generate_examples=False, description="a check failed")})
 async def readyz(core: TheCore, language: TheLanguage) -> Response[Health]:
-    """The manager can do its work: the directory can be read."""
-    problem = await _directory_problem(core)
+    """The manager can do its work: the directory answers, for which several managers need a quorum."""
+    problem = await problem_of(core.directory)
     status = 503 if problem else 200
     said = sentence("not_ready" if problem else "ready", language)
     return Response(Health(said, status, {"directory": problem or "ok"}), status_code=status)
-
-
-async def _directory_problem(core: TheCore) -> str | None:
-    try:
-        await core.directory.get(records.REGISTRATION)
-    except TelegraphError as error:
-        return error.code
-    return None
 
 
 @get("/metrics", media_type="text/plain; version=0.0.4", responses=answers(Refused))

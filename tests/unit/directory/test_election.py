@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
 
 import pytest
 
 from telegraph.directory.election import TTL, Election, Leadership
 from telegraph.directory.memory import MemoryDirectory
 from telegraph.directory.port import Change, Delete, Entry, Put, Snapshot, Unchanged
+from telegraph.directory.sqlite import SqliteDirectory
 from telegraph.errors import DirectoryUnavailable, FateUnknown
 from telegraph.testing import virtual_time
 
@@ -243,3 +245,30 @@ def test_changes_of_neighbouring_keys_are_nobodys_end() -> None:
         await alice.stop()
 
     assert lived(story) == ["alice leads", "alice stops"]
+
+
+async def test_a_manager_on_sqlite_that_crashed_leads_again_when_its_lease_has_run_out(tmp_path: Path) -> None:
+    async def reign(directory: SqliteDirectory) -> tuple["asyncio.Task[None]", Unchanged]:
+        led: asyncio.Future[Unchanged] = asyncio.get_running_loop().create_future()
+
+        async def work(leadership: Leadership) -> None:
+            led.set_result(leadership.condition)
+            await asyncio.Event().wait()
+
+        task = asyncio.ensure_future(Election(directory, KEY, "alice", ttl=0.2).run(work))
+        return task, await led
+
+    crashing = SqliteDirectory(tmp_path / "directory.sqlite3")
+    task, before = await reign(crashing)
+    await crashing.close()  # nothing more reaches the disk
+    task.cancel()
+    await asyncio.wait([task])
+
+    again = SqliteDirectory(tmp_path / "directory.sqlite3")
+    task, after = await reign(again)
+    assert after.revision > before.revision
+    assert await again.commit([before], [Put("swept", b"1")]) is None
+    task.cancel()
+    await asyncio.wait([task])
+    assert await again.get(KEY) is None
+    await again.close()

@@ -153,6 +153,33 @@ def test_a_commit_that_may_have_been_done_is_not_repeated(mood: Said) -> None:
     told(story)
 
 
+def test_a_commit_that_hangs_warns_those_who_come_later() -> None:
+    async def story(directory: EtcdDirectory, members: Members) -> None:
+        members.moods["a"] = HANGS
+        hanging = asyncio.ensure_future(directory.commit([], [Put("x", b"1")]))
+        await asyncio.sleep(0.5)
+        assert await directory.commit([], [Put("y", b"1")]) == 7
+        assert now() == 0.5
+        assert members.asked == [("a", "Txn"), ("b", "Txn")]
+        with pytest.raises(FateUnknown):
+            await hanging
+
+    told(story)
+
+
+def test_a_commit_that_is_only_slow_warns_nobody() -> None:
+    async def story(directory: EtcdDirectory, members: Members) -> None:
+        members.next = [HANGS]
+        hanging = asyncio.ensure_future(directory.commit([], [Put("x", b"1")]))
+        await asyncio.sleep(1)
+        assert await directory.commit([], [Put("y", b"1")]) == 7
+        assert members.asked == [("a", "Txn"), ("a", "Txn")]
+        with pytest.raises(FateUnknown):
+            await hanging
+
+    told(story)
+
+
 def test_a_transaction_that_writes_nothing_may_be_repeated() -> None:
     async def story(directory: EtcdDirectory, members: Members) -> None:
         members.moods["a"] = BROKEN

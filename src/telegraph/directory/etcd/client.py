@@ -52,6 +52,7 @@ class EtcdClient:
         self._channels = Channels(tls)
         self.watching = Channels(tls)
         self._probe: asyncio.Task[None] | None = None
+        self._doubts: dict[str, asyncio.Task[None]] = {}
         self.closing = asyncio.Event()
 
     @property
@@ -133,6 +134,7 @@ class EtcdClient:
         if not await self._channels.ready(address, min(within, self.patience.connect)):
             return Elsewhere("no", "away", "no connection")
         metadata = HAS_LEADER if need_leader else None
+        doubt = asyncio.get_running_loop().call_later(self.patience.attempt, self._doubt, address)
         try:
             if call.stream:
                 stream = self._channels.stream(address, call)(timeout=within, metadata=metadata)
@@ -145,6 +147,8 @@ class EtcdClient:
             if cancelled():
                 raise
             return Elsewhere("perhaps", "away", "closed")
+        finally:
+            doubt.cancel()
         return answer
 
     # --- which member to ask ---
@@ -158,6 +162,18 @@ class EtcdClient:
     def best(self, tried: Collection[str] = ()) -> str | None:
         """The member to ask next, None if all were tried."""
         return self._endpoints.next(tried)
+
+    def _doubt(self, address: str) -> None:
+        """A commit takes its time there, which may be the disk's: if the member hangs, new calls go elsewhere."""
+        if address not in self._doubts and not self.closing.is_set():
+            self._doubts[address] = asyncio.ensure_future(self._check(address))
+
+    async def _check(self, address: str) -> None:
+        try:
+            if not await _answers(self._channels, address, _PULSE, self.patience.attempt):
+                self.suspect(address)
+        finally:
+            del self._doubts[address]
 
     async def _probe_suspects(self) -> None:
         try:
@@ -179,9 +195,10 @@ class EtcdClient:
     async def close(self) -> None:
         """Ends all that is under way, and all connections."""
         self.closing.set()
-        if self._probe is not None:
-            self._probe.cancel()
-            await asyncio.wait([self._probe])
+        looking = [task for task in (self._probe, *self._doubts.values()) if task is not None]
+        for task in looking:
+            task.cancel()
+        await asyncio.gather(*looking, return_exceptions=True)
         await self.watching.close()
         await self._channels.close()
 

@@ -208,6 +208,7 @@ def manager(view: View, ca: CertificateAuthority) -> Application:
     core = Core(
         settings=ManagerSettings(data=Path("/nonexistent")),
         directory=view,
+        recent=view,
         accounts=Accounts(view, attendance, locks, passwords, failures, ca, now, rules),
         care=Care(view, attendance, locks, Gate(passwords, failures, now), now, lifetime, lambda _ended: None),
         revoked=RevokedKeys(view),

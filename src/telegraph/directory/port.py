@@ -72,6 +72,18 @@ class LeaseGone(Exception):
     """A lease was revoked or ran out, and its keys with it: make another and write the keys again."""
 
 
+class Reads(Protocol):
+    """What is read from; every :class:`Directory` will do."""
+
+    async def get(self, key: str) -> Entry | None:
+        """The key's entry, or None."""
+        ...
+
+    async def scan(self, prefix: str, *, limit: int = 0) -> Snapshot:
+        """All entries whose key begins with the prefix, in key order; at most ``limit`` if that is not 0."""
+        ...
+
+
 class Directory(Protocol):
     """An ordered key-value store with compare-and-set transactions, snapshot reads, leases and a watch.
 

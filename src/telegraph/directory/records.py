@@ -41,6 +41,9 @@ TOMBSTONES: Final = "tombstone/"
 REGISTRATION: Final = "setting/registration"
 DIRECTORY_ID: Final = "setting/directory-id"
 
+LOOKED_UP: Final = (ACCOUNTS, NAMES, SESSIONS, PRESENCES)
+"""What look-ups and session checks read; commands beside a running manager on SQLite write none of it."""
+
 _LONGEST: Final = 4 * MAX_NAME_LENGTH
 """Characters of a text that could still be a name once it is normalised; the bodies of the API allow as many."""
 

@@ -216,11 +216,12 @@ class Manager:
         return Core(
             settings=settings,
             directory=directory,
+            recent=directory.recent,
             accounts=accounts,
             care=care,
             revoked=RevokedKeys(directory),
             attendance=attendance,
-            people=People(directory, live),
+            people=People(directory.recent, live),
             hub=hub,
             roster=Roster(hub, self.url),
             metrics=metrics,

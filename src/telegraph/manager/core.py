@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from telegraph.directory.port import Directory
+from telegraph.directory.port import Directory, Reads
 from telegraph.manager.accounts import Accounts
 from telegraph.manager.attendance import Attendance
 from telegraph.manager.care import Care
@@ -24,6 +24,7 @@ class Core:
 
     settings: ManagerSettings
     directory: Directory
+    recent: Reads
     accounts: Accounts
     care: Care
     revoked: RevokedKeys

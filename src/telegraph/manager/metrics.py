@@ -15,6 +15,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._counted: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         Info(_PREFIX, "The manager's release", registry=self._registry).info({"version": __version__})
         self._requests = Counter(
             f"{_PREFIX}_http_requests_total",
@@ -40,8 +41,15 @@ class Metrics:
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """An HTTP request was answered; ``route`` is the route's pattern, not the path."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        key = (method, route, status)
+        counted = self._counted.get(key)
+        if counted is None:  # looking a label up takes longer than counting
+            counted = self._counted[key] = (
+                self._requests.labels(method, route, str(status)),
+                self._seconds.labels(route),
+            )
+        counted[0].inc()
+        counted[1].observe(seconds)
 
     def watch(self, name: str, description: str, read: Callable[[], int]) -> None:
         """A number that is read whenever somebody asks."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from telegraph.directory import records
-from telegraph.directory.port import Directory
+from telegraph.directory.port import Reads
 from telegraph.directory.records import Account, NameClaim, Presence
 from telegraph.errors import AccountDeleted, UnknownUser
 from telegraph.manager.presence import LiveUsers
@@ -18,7 +18,7 @@ MAX_FOUND: Final = 50
 class People:
     """Reads users as others see them."""
 
-    def __init__(self, directory: Directory, live: LiveUsers) -> None:
+    def __init__(self, directory: Reads, live: LiveUsers) -> None:
         self._directory = directory
         self._live = live
 

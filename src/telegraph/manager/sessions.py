@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from telegraph.directory import records
-from telegraph.directory.port import Directory, Entry, Unchanged
+from telegraph.directory.port import Directory, Entry, Reads, Unchanged
 from telegraph.directory.records import Account, Ending, Session
 from telegraph.errors import NotLoggedIn
 
@@ -45,7 +45,7 @@ def new_token(user_id: str) -> str:
     return f"{user_id}.{secrets.token_urlsafe(32)}"
 
 
-async def find_caller(directory: Directory, token: str) -> Caller:
+async def find_caller(directory: Reads, token: str) -> Caller:
     """Whose session a token is.
 
     Raises:

@@ -5,7 +5,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -24,6 +24,36 @@ REQUEST_WITHIN: Final = 20.0
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Of a request that has come so far without the end of its head, as h11 has it: more than that closes."""
+
+
+class _Together:
+    """Hands what a request's answer writes in one turn of the event loop to the transport as one piece.
+
+    uvicorn writes head and body one by one, which over TLS makes two records and two calls of the kernel.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._pieces:
+            self._loop.call_soon(self.flush)
+        self._pieces.append(data)
+
+    def flush(self) -> None:
+        if self._pieces:
+            data = b"".join(self._pieces)
+            self._pieces.clear()
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
 
 
 class _Punctual(HttpToolsProtocol):
@@ -46,6 +76,7 @@ class _Punctual(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._together = _Together(transport, self.loop)
         self._since = self.loop.time()
         self._ring_in(REQUEST_WITHIN)
 
@@ -62,6 +93,8 @@ class _Punctual(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head = 0
         super().on_headers_complete()
+        if self.cycle is not None:  # a WebSocket has none
+            self.cycle.transport = cast("asyncio.Transport", self._together)
 
     def on_body(self, body: bytes) -> None:
         self._head = 0  # what comes between two pieces of a body is a head too, of a chunk
@@ -70,6 +103,10 @@ class _Punctual(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._head = 0
         super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._together.flush()  # what was asked before was answered before
+        super().send_400_response(msg)
 
     def on_response_complete(self) -> None:
         self._since = self.loop.time()

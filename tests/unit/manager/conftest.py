@@ -156,6 +156,7 @@ def core_of(house: House, *, metrics_token: str | None = None) -> Core:
     return Core(
         settings=ManagerSettings(data=Path("/nonexistent"), metrics_token=metrics_token),
         directory=house.directory,
+        recent=house.directory,
         accounts=house.accounts,
         care=house.care,
         revoked=house.revoked,

@@ -71,7 +71,7 @@ class Events:
     async def _welcome(self, path: str, headers: dict[bytes, str]) -> Caller:
         if path != PATH:
             raise UnknownPath
-        caller = await find_caller(self._core.directory, bearer(headers.get(b"authorization", "")))
+        caller = await find_caller(self._core.recent, bearer(headers.get(b"authorization", "")))
         await self._core.attendance.seen(caller)
         return caller
 

@@ -40,7 +40,7 @@ async def needs_session(connection: ASGIConnection[Any, Any, Any, Any], _handler
     """
     core: Core = connection.app.state[_CORE]
     token = bearer(connection.headers.get("authorization", ""))
-    connection.state[_CALLER] = await find_caller(core.directory, token)
+    connection.state[_CALLER] = await find_caller(core.recent, token)
 
 
 def _caller(request: Request[Any, Any, Any]) -> Caller:

@@ -1,12 +1,14 @@
 """How a manager comes to its directory: SQLite of its own, or etcd of its group, which it may have to enter first."""
 
 import contextlib
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from telegraph.directory.port import Directory
+from telegraph.directory import records
+from telegraph.directory.remembering import RememberingDirectory
 from telegraph.directory.sqlite import SqliteDirectory
 from telegraph.errors import CannotStart, NotInCluster
 from telegraph.manager.ca import CertificateAuthority
@@ -28,7 +30,7 @@ T = TypeVar("T")
 class Opened:
     """An open directory, the organisation's CA, and the group if the manager is part of one."""
 
-    directory: Directory
+    directory: RememberingDirectory
     ca: CertificateAuthority
     group: "Group | None" = None
 
@@ -104,7 +106,7 @@ async def _alone(place: Place, stack: contextlib.AsyncExitStack) -> Opened:
     ca = load_or_create_ca(place.data, place.clock())
     directory = SqliteDirectory(place.data / DIRECTORY_FILE)
     stack.push_async_callback(directory.close)
-    return Opened(directory, ca)
+    return Opened(RememberingDirectory(directory, lambda: math.inf, records.LOOKED_UP), ca)
 
 
 async def _together(place: Place, running: "Running", stack: contextlib.AsyncExitStack) -> Opened:
@@ -129,4 +131,6 @@ async def _together(place: Place, running: "Running", stack: contextlib.AsyncExi
     members.listen(group.remember)
     members.listen(Reach(links.directory.client, running.member.local_url, place.manager_id))
     await patiently(members.load)
-    return Opened(links.directory, await patiently(lambda: load_authority(links.directory, secret)), group)
+    etcd = links.directory
+    directory = RememberingDirectory(etcd, lambda: etcd.heard, records.LOOKED_UP)
+    return Opened(directory, await patiently(lambda: load_authority(links.directory, secret)), group)

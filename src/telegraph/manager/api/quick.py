@@ -1,0 +1,118 @@
+"""A look-up and a heartbeat as nodes send them, answered without Litestar: most calls are one of these two.
+
+What is documented is Litestar's (:mod:`telegraph.manager.api.users`). This gives the same answers to the same requests
+in the good case, which a test holds against Litestar's, and leaves all else to it: odd headers, long bodies, errors.
+Nothing has changed by then that would not change there.
+"""
+
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+from litestar.types import Receive
+
+from telegraph.errors import TelegraphError
+from telegraph.manager.api.language import sentence
+from telegraph.manager.api.session import bearer
+from telegraph.manager.attendance import require_own
+from telegraph.manager.core import Core
+from telegraph.manager.sessions import Caller, find_caller
+from telegraph.protocol.language import language_of
+from telegraph.protocol.manager_api import Answer, HeartbeatRequest, UserAnswer
+
+USERS: Final = "/users/"
+USER_ROUTE: Final = "/users/{username}"
+HEARTBEAT: Final = "/heartbeat"
+
+_MAX_BODY: Final = 1024
+_MAX_LANGUAGE: Final = 200
+_READ: Final = frozenset((b"authorization", b"accept-language", b"content-type", b"content-length"))
+_UNUSUAL: Final = frozenset((b"transfer-encoding", b"expect"))
+_JSON: Final = b"application/json"
+
+Headers = dict[bytes, bytes]
+
+_encode: Final = msgspec.json.Encoder().encode
+_heartbeat: Final = msgspec.json.Decoder(HeartbeatRequest).decode
+
+
+class Quick:
+    """Answers 200 or not at all."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def look_up(self, scope: Any) -> bytes | None:
+        """The body of the answer to ``GET /users/<name>``, None if Litestar is to give it."""
+        headers = _usual(scope["headers"])
+        username = scope["path"][len(USERS) :]
+        if headers is None or b"content-type" in headers or b"content-length" in headers:
+            return None
+        if not username or "/" in username:
+            return None
+        try:
+            caller = await self._caller(headers)
+            found = await self._core.people.find(username)
+            await self._core.attendance.seen(caller)
+        except TelegraphError:
+            return None
+        return _encode(UserAnswer(message=found))
+
+    async def heartbeat(self, scope: Any, receive: Receive) -> tuple[bytes | None, Receive]:
+        """The body of the answer to ``POST /heartbeat``, None if Litestar is to give it, by this ``receive``."""
+        headers = _usual(scope["headers"])
+        if headers is None or headers.get(b"content-type") != _JSON or not _is_short(headers):
+            return None, receive
+        try:
+            caller = await self._caller(headers)
+        except TelegraphError:
+            return None, receive
+        message: Any = await receive()
+        return await self._beat(caller, headers, message), _replaying(message, receive)
+
+    async def _beat(self, caller: Caller, headers: Headers, message: Any) -> bytes | None:
+        if message["type"] != "http.request" or message.get("more_body", False):
+            return None
+        try:
+            require_own(caller, _heartbeat(message["body"]).username)
+            await self._core.attendance.seen(caller)
+        except (TelegraphError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        return _noted(headers.get(b"accept-language", b""))
+
+    async def _caller(self, headers: Headers) -> Caller:
+        token = bearer(headers.get(b"authorization", b"").decode("latin-1"))
+        return await find_caller(self._core.recent, token)
+
+
+def _usual(headers: list[tuple[bytes, bytes]]) -> Headers | None:
+    """The headers that matter, None if some are not as nodes send them."""
+    found: Headers = {}
+    for name, value in headers:
+        if name in _READ:
+            if name in found:
+                return None
+            found[name] = value
+        elif name in _UNUSUAL:
+            return None
+    return None if len(found.get(b"accept-language", b"")) > _MAX_LANGUAGE else found
+
+
+def _is_short(headers: Headers) -> bool:
+    length = headers.get(b"content-length", b"")
+    return length.isdigit() and 0 < int(length) <= _MAX_BODY
+
+
+def _replaying(message: Any, receive: Receive) -> Receive:
+    """Receives a message that was taken already, and then the rest."""
+    taken = [message]
+
+    async def again() -> Any:
+        return taken.pop() if taken else await receive()
+
+    return again
+
+
+@lru_cache(maxsize=64)
+def _noted(accept_language: bytes) -> bytes:
+    return _encode(Answer(message=sentence("heartbeat", language_of(accept_language.decode("latin-1")))))

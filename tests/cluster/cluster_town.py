@@ -154,7 +154,7 @@ class GroupTown(RealTown):
             await asyncio.to_thread(shutil.rmtree, self.managers.data(victim))
             await self._said_meanwhile(1.0)
             joining = await asyncio.to_thread(self.managers.joining)
-            await asyncio.to_thread(self.managers.start, victim, *joining)
+            await asyncio.to_thread(self.managers.start, victim, *joining, "--replace")
 
         return strike
 

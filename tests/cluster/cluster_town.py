@@ -5,6 +5,7 @@ What befalls the managers is a list of faults; each holds for a while, and is ov
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 
 from directory_load import Fault, Load
 from directory_town import Https, put_to_the_test
-from people import RealTown
+from people import HERE, RealTown
 from storms import Traffic
 
 from telegraph.testing.groups import ManagerGroup
@@ -32,10 +33,13 @@ LED_WITHIN = 20.0
 
 
 class GroupTown(RealTown):
-    """Alice and bob, whose managers are a group of ``count``."""
+    """Alice and bob, whose managers are a group of ``count``, perhaps with a bug of planted_manager.py."""
 
-    def __init__(self, root: Path, count: int, seed: int) -> None:
+    def __init__(self, root: Path, count: int, seed: int, bug: str = "") -> None:
         self.count = count
+        path = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
+        module = ("planted_manager", bug) if bug else ("telegraph",)
+        self._command = ("env", f"PYTHONPATH={path}", sys.executable, "-m", *module)
         managers = [_host_name(number) for number in range(1, count)]
         super().__init__(root, PEOPLE, seed=seed, guests=(*managers, CROWD))
         self.group: ManagerGroup | None = None
@@ -48,7 +52,7 @@ class GroupTown(RealTown):
             self.count,
             *("--login-failures-per-minute", "0", "--heartbeat-interval", "1", "--offline-after", "4"),
             host=lambda number: self.network[_host_name(number)].address,
-            program=lambda number: (*self.network[_host_name(number)].enter, sys.executable, "-m", "telegraph"),
+            program=lambda number: (*self.network[_host_name(number)].enter, *self._command),
         )
 
     def stop_managers(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cluster_town import GroupTown, endure
 from directory_load import Fault
+from planted_manager import BUGS
 
 from telegraph.testing.switch import Line
 
@@ -59,3 +60,14 @@ async def test_three_managers_survive_the_loss_of_their_leader_in_each_manner(tm
 @pytest.mark.parametrize("losses", [1, 2])
 async def test_ten_thousand_calls_while_as_many_fail_as_may(tmp_path: Path, losses: int) -> None:
     await survives(tmp_path, 2 * losses + 1, lambda town: long(town, losses), operations=10_000, clients=12)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("bug", BUGS)
+async def test_a_bug_in_real_managers_is_caught(tmp_path: Path, bug: str) -> None:
+    async with GroupTown(tmp_path, 3, SEED, bug) as town:
+        faults = [("leader cut off", town.cut(1, 5.0))] if bug == "read_without_quorum" else []
+        _, violations = await endure(town, SEED, faults, operations=1000, clients=8)
+
+    assert BUGS[bug][1] in {violation.promise for violation in violations}

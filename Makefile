@@ -12,7 +12,7 @@ run: $(READY) ## one manager, two people and a bot on this machine, and a conver
 	$(BIN)/telegraph demo
 
 test: check ## everything but the full counts, in at most 12 minutes
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist loadfile
 
 long: check ## everything, with the full counts
 	TELEGRAPH_EXAMPLES=300 $(BIN)/python -m pytest

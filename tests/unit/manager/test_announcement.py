@@ -46,7 +46,11 @@ def test_a_signature_by_another_device_or_by_nobody_known_is_refused() -> None:
             check_signature(said, "u1", key)
 
 
-@pytest.mark.parametrize("text", ["", "====", "not base64!", "YQ==", "ñ", TEXT + "A"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "====", "not base64!", "YQ==", "ñ", TEXT + "A"],
+    ids=["empty", "padding", "words", "short", "not ASCII", "too long"],
+)
 def test_a_signature_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(BadSignature):
         check_signature(announcement("10.0.0.1", 8000, 5, text), "u1", KEY.public)

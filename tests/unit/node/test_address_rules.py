@@ -58,6 +58,7 @@ def test_whatever_bob_did_not_sign_is_forged(counter: int, first_hand: bool, fie
         (said_by(BOB, 99, host="bad host"), BOB.public),
         (said_by(BOB, 99, host="UPPER.example"), BOB.public),
     ],
+    ids=["by Eve", "about Eve", "another key pinned", "no key pinned", "nowhere", "no host", "not as it is signed"],
 )
 def test_another_signer_another_subject_and_what_nobody_can_dial_are_refused(
     said: SignedAddress, pinned: bytes | None

@@ -74,6 +74,24 @@ async def test_etcd_shows_a_renewed_certificate_without_a_restart(
     assert process.restarts == 0
 
 
+async def test_an_endless_line_in_its_log_does_not_stop_it(tmp_path: Path) -> None:
+    script = tmp_path / "etcd"
+    script.write_text(
+        "#!/bin/sh\nhead -c 900000 /dev/zero | tr '\\0' x >&2\n"
+        """echo >&2; echo '{"level":"warn","msg":"and then"}' >&2; exec sleep 60\n"""
+    )
+    script.chmod(0o700)
+    process = EtcdProcess(script, [])
+    await process.start()
+    try:
+        async with asyncio.timeout(20):
+            while process.last_words != "and then":  # noqa: ASYNC110 - it is another process that we wait for
+                await asyncio.sleep(0.01)
+    finally:
+        await process.stop()
+    assert process.pid is None
+
+
 def on_disk(data: Path) -> int:
     return x509.load_pem_x509_certificate((data / ETCD_CERTIFICATE_FILE).read_bytes()).serial_number
 

@@ -137,10 +137,19 @@ class EtcdProcess:
         )
         log.info("etcd_started", pid=process.pid)
         assert process.stderr is not None  # noqa: S101 - it is a pipe
-        with contextlib.suppress(ValueError):  # a line too long to be one
-            while line := await process.stderr.readline():
-                self._heard(line)
+        await self._listen(process.stderr)
         return await process.wait()
+
+    async def _listen(self, stderr: asyncio.StreamReader) -> None:
+        """To the end: if nobody read on, etcd would stand still as soon as the pipe is full."""
+        while True:
+            try:
+                line = await stderr.readline()
+            except ValueError:  # longer than any line of a log; what is left of it comes next
+                continue
+            if not line:
+                return
+            self._heard(line)
 
     def _heard(self, line: bytes) -> None:
         said = read_line(line)

@@ -38,6 +38,11 @@ class Line:
         return cls._bounded(what, value, "MB", at_most)
 
     @classmethod
+    def percent(cls, what: str, value: float, at_most: float | None = None) -> Self:
+        """A share of one core."""
+        return cls._bounded(what, value, "%", at_most)
+
+    @classmethod
     def ratio(cls, what: str, value: float, *, at_least: float | None = None, at_most: float | None = None) -> Self:
         """How many times a baseline."""
         line = cls(what, f"{value:.2f} ×")

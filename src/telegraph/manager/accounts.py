@@ -155,8 +155,12 @@ class Accounts:
     async def _before_hashing(self, username: str, password: bytes, request: RegisterRequest) -> Account | None:
         """What an earlier registration with the same id made, if any; else whether this one may begin.
 
-        Who may not register does not learn either which names are taken.
+        Who may not register does not learn either which names are taken. A name that looks free to a read that may
+        trail is as good as free: the commit decides, and if it is refused the exact reads say why.
         """
+        if await self._directory.get(records.name_record_key(username), stale=True) is None:
+            await admit(self._directory, self._settings.registration, request.invite)
+            return None
         try:
             own = await self._own_earlier(username, password, request.request_id)
         except NameTaken:

@@ -65,6 +65,10 @@ if TYPE_CHECKING:  # what speaks with etcd costs memory that a single manager ne
 
 log = structlog.get_logger(__name__)
 
+PING_EVERY: Final = 20.0
+"""Seconds between two pings on an event stream. Nodes send a heartbeat more often, and notice first: with thousands of
+streams most of the work would be pings."""
+
 _LONGEST_SLEEP: Final = 3600.0
 """Seconds between looks at the wall clock, which a suspended machine finds far ahead."""
 
@@ -135,7 +139,7 @@ class Manager:
             self._in_background(stack, "leaving", self._stop_when(opened.group.left))
         responder = await respond(answering, self._active(ca))
         stack.callback(responder.close)
-        await self._serve(stack, Server(Application(core), context), listening)
+        await self._serve(stack, Server(Application(core), context, PING_EVERY), listening)
         write_private(data / ENDPOINT_FILE, self.url + "\n")
         stack.callback((data / ENDPOINT_FILE).unlink, missing_ok=True)
 

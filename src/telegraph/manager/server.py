@@ -11,6 +11,7 @@ def server_context(credentials: Credentials) -> ssl.SSLContext:
     """TLS 1.3 that asks nobody for a certificate: whoever calls has a session, or wants one."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.num_tickets = 0  # no client of ours resumes a session: two tickets for each connection would be for nothing
     renew(context, credentials)
     return context
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from telegraph.directory import records
 from telegraph.directory.memory import MemoryDirectory
-from telegraph.directory.port import Delete, Put, Unchanged
+from telegraph.directory.port import Delete, Entry, Put, Unchanged
 from telegraph.directory.records import Account, Presence
 from telegraph.errors import (
     BadSignature,
@@ -418,3 +418,18 @@ async def test_trying_again_has_an_end(make_house: type[House]) -> None:
         await house.accounts.log_out(alice)
     with pytest.raises(Conflict):
         await house.accounts.change_password(alice, PASSWORD, "battery staple", "192.0.2.1")
+
+
+class Trailing(MemoryDirectory):
+    """Reads that may trail have not heard of anybody yet."""
+
+    async def get(self, key: str, *, stale: bool = False) -> Entry | None:
+        return None if stale else await super().get(key)
+
+
+async def test_a_name_that_only_looks_free_is_not_given_twice(make_house: type[House]) -> None:
+    house = make_house(directory=Trailing())
+    first = await house.register("alice", request_id="r" * 16)
+    with pytest.raises(NameTaken):
+        await house.register("Alice")
+    assert await house.register("alice", request_id="r" * 16) == first

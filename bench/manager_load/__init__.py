@@ -1,0 +1,1 @@
+"""What bench/managers.py drives managers with."""

@@ -1,0 +1,78 @@
+"""Look-ups and heartbeats by wrk (apt package ``wrk``), which is quick enough not to be what is measured."""
+
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from manager_load.processes import LOAD_CORE, cpu
+
+Person = tuple[str, str]
+"""Name and token."""
+
+_CONNECTIONS = 32
+
+
+class Rate(NamedTuple):
+    """Requests a second by the clock, and by the server's CPU time: on a busy machine only this means something."""
+
+    wall: float
+    cpu: float
+
+
+def look_ups(people: Sequence[Person]) -> str:
+    """A script: everybody looks somebody else up, in turn."""
+    return _script(
+        f'wrk.format("GET", "/users/{people[(at * 7 + 1) % len(people)][0]}", {_headers(token)})'
+        for at, (_, token) in enumerate(people)
+    )
+
+
+def heartbeats(people: Sequence[Person]) -> str:
+    """A script: everybody's heartbeats, in turn."""
+    return _script(
+        f'wrk.format("POST", "/heartbeat", {_headers(token, body=True)}, \'{{"username":"{name}"}}\')'
+        for name, token in people
+    )
+
+
+def _headers(token: str, *, body: bool = False) -> str:
+    more = ', ["Content-Type"] = "application/json"' if body else ""
+    return f'{{["Authorization"] = "Bearer {token}"{more}}}'
+
+
+def _script(requests: object) -> str:
+    lines = [f"requests[{at}] = {request}" for at, request in enumerate(requests)]  # type: ignore[var-annotated,arg-type]
+    turn = f"request = function() at = (at + 1) % {len(lines)}; return requests[at] end"
+    return "\n".join(["local requests, at = {}, 0", "init = function()", *lines, "end", turn, ""])
+
+
+def run(url: str, script: Path, pid: int, seconds: float) -> Rate:
+    """One round.
+
+    Raises:
+        RuntimeError: an answer was no success.
+    """
+    before = cpu([pid])
+    command = [
+        "taskset",
+        "-c",
+        LOAD_CORE,
+        "wrk",
+        "-t1",
+        f"-c{_CONNECTIONS}",
+        f"-d{seconds:.0f}s",
+        "-s",
+        str(script),
+        url,
+    ]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    used = cpu([pid]) - before
+    if "Non-2xx" in said or "Socket errors" in said:
+        raise RuntimeError(said)
+    found = re.search(r"(\d+) requests in ([\d.]+)s", said)
+    if found is None:
+        raise RuntimeError(said)
+    count = int(found[1])
+    return Rate(count / float(found[2]), count / used)

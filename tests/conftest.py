@@ -17,7 +17,12 @@ settings.register_profile(
 settings.load_profile("telegraph")
 
 WITHOUT_HOSTS = "TELEGRAPH_WITHOUT_HOSTS"
-NEEDS_NONE = ("test_simulated_faults.py", "test_directory_planted_bugs.py", "test_directory_history.py")
+NEEDS_NONE = (
+    "test_simulated_faults.py",
+    "test_directory_planted_bugs.py",
+    "test_directory_history.py",
+    "test_simulated_presence.py",
+)
 NOT_SHOWN = f"{WITHOUT_HOSTS} is set: no network namespaces here, so this was NOT shown"
 
 

@@ -19,20 +19,19 @@ from directory_load import Fault, Load, NotSent, Unanswered
 from telegraph.directory import records
 from telegraph.directory.memory import MemoryDirectory
 from telegraph.directory.port import Change, Delete, Entry, Put, Snapshot, Unchanged
+from telegraph.directory.records import Presence
 from telegraph.errors import DirectoryUnavailable, FateUnknown
 from telegraph.manager.accounts import Accounts, AccountSettings
 from telegraph.manager.api.application import Application
-from telegraph.manager.attendance import Attendance
+from telegraph.manager.attending import Attending
 from telegraph.manager.ca import CertificateAuthority
 from telegraph.manager.care import Care
 from telegraph.manager.core import Core
 from telegraph.manager.gate import Gate
-from telegraph.manager.locks import UserLocks
 from telegraph.manager.metrics import Metrics
 from telegraph.manager.moment import Moment
 from telegraph.manager.passwords import Passwords
 from telegraph.manager.people import People
-from telegraph.manager.presence import LiveUsers
 from telegraph.manager.ratelimit import FailureLimit
 from telegraph.manager.revocations import RevokedKeys
 from telegraph.manager.roster import Roster
@@ -199,10 +198,14 @@ class QuickPasswords(Passwords):
         return stored is not None and stored[8:] == password.decode()
 
 
+async def _nobody_is_told(_user_id: str, _known: Presence) -> None:
+    """Nobody falls silent here."""
+
+
 def manager(view: View, ca: CertificateAuthority) -> Application:
     """A manager without its sockets and background jobs."""
-    locks, live, lifetime = UserLocks(), LiveUsers(1e9), timedelta(days=30)
-    attendance = Attendance(view, live, locks, now)
+    attending = Attending(view, secrets.token_hex(4), 1e9, now, _nobody_is_told, alone=False)
+    attendance, locks, lifetime = attending.attendance, attending.locks, timedelta(days=30)
     passwords, failures = QuickPasswords(4), FailureLimit(0)
     rules = AccountSettings("open", lifetime)
     core = Core(
@@ -213,7 +216,7 @@ def manager(view: View, ca: CertificateAuthority) -> Application:
         care=Care(view, attendance, locks, Gate(passwords, failures, now), now, lifetime, lambda _ended: None),
         revoked=RevokedKeys(view),
         attendance=attendance,
-        people=People(view, live),
+        people=People(view, attendance.live, attendance.roll),
         hub=(hub := Hub()),
         roster=Roster(hub, "https://simulated:8000"),
         metrics=Metrics(),

@@ -10,6 +10,7 @@
 ``tombstone/user/<user_id>``          :class:`Tombstone` of an account that was deleted
 ``tombstone/name/<hash>``             :class:`Tombstone` of its name, under the name key's SHA-256
 ``presence/<user_id>``                :class:`Presence`
+``attached/<user_id>``                :class:`Attachment`, which manager hears the user's node; under that one's lease
 ``invite/<code hash>``                :class:`InviteCode`
 ``setting/<name>``                    a JSON string, what other processes of this manager's data directory need to know
 ====================================  =======================================================
@@ -33,6 +34,7 @@ ACCOUNTS: Final = "account/"
 NAMES: Final = "name/"
 SESSIONS: Final = "session/"
 PRESENCES: Final = "presence/"
+ATTACHMENTS: Final = "attached/"
 INVITES: Final = "invite/"
 USES: Final = "use/"
 ENDINGS: Final = "ended/"
@@ -124,6 +126,19 @@ class Presence(msgspec.Struct, frozen=True):
     signature: bytes | None = None
 
 
+class Attachment(msgspec.Struct, frozen=True):
+    """Which manager a user's node shows its life to. The key hangs on that manager's lease.
+
+    ``silent``: that manager has not heard the node for too long, and leaves it to the leader to say so; then the key
+    hangs on no lease. ``at`` is RFC 3339: since when the user is attached, or when one who is silent was last heard
+    (empty: not since that manager's start).
+    """
+
+    manager: str
+    at: str = ""
+    silent: bool = False
+
+
 class InviteCode(msgspec.Struct, frozen=True):
     """A code that allows registration; a ``single_use`` one is deleted by it."""
 
@@ -131,7 +146,9 @@ class InviteCode(msgspec.Struct, frozen=True):
     single_use: bool = False
 
 
-Record = TypeVar("Record", Account, NameClaim, Session, Use, Ending, Revocation, Tombstone, Presence, InviteCode)
+Record = TypeVar(
+    "Record", Account, NameClaim, Session, Use, Ending, Revocation, Tombstone, Presence, Attachment, InviteCode
+)
 
 encode: Final = msgspec.json.Encoder(order="sorted").encode
 
@@ -200,6 +217,11 @@ def name_tombstone_key(username: str) -> str:
 def presence_key(user_id: str) -> str:
     """Where a user's presence is stored."""
     return PRESENCES + user_id
+
+
+def attachment_key(user_id: str) -> str:
+    """Where it is stored which manager a user is attached to."""
+    return ATTACHMENTS + user_id
 
 
 def invite_key(code: str) -> str:

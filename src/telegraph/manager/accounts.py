@@ -261,13 +261,15 @@ class Accounts:
         writes: list[Put | Delete] = [
             Put(records.session_key(account.user_id, records.secret_hash(token)), records.encode(session)),
             *_put(presence_unchanged.key, presence),
+            await self._attendance.attaching(account.user_id),
             *end_writes(account.user_id, ending, "logged_in_elsewhere", now),
         ]
         change = await self._device_change(account, unchanged, wish.device_key, now)
         conditions = [unchanged, presence_unchanged, *change.conditions]
-        if not await self._commit_change(conditions, [*writes, *change.writes], change, now):
+        revision = await self._commit_change(conditions, [*writes, *change.writes], change, now)
+        if revision is None:
             return None
-        self._attendance.live.attach(account.user_id, now)
+        self._attendance.attached(account.user_id, revision)
         self._attendance.uses.begin(records.secret_hash(token), now)
         device = Address(known.host, known.port) if change.replaced else None
         self._tell(account, ending, "logged_in_elsewhere", now, device)
@@ -295,18 +297,18 @@ class Accounts:
 
     async def _commit_change(
         self, conditions: list[Unchanged], writes: list[Put | Delete], change: _Change, now: Moment
-    ) -> bool:
+    ) -> int | None:
         """Commits a log-in; one that moves the account to another device counts, if it is done."""
         if change.replaced is None:
-            return await self._directory.commit(conditions, writes) is not None
-        key, done = (change.account.user_id, ""), False
+            return await self._attendance.commit(conditions, writes)
+        key, revision = (change.account.user_id, ""), None
         self._moves.begin(key, now)
         try:
-            done = await self._directory.commit(conditions, writes) is not None
+            revision = await self._attendance.commit(conditions, writes)
         finally:
-            if not done:
+            if revision is None:
                 self._moves.forgive(key, now)
-        return done
+        return revision
 
     async def _unchanged_password(self, verified: Account) -> tuple[Account, Unchanged]:
         """The account as it is now, if it still has the password that was checked."""
@@ -339,6 +341,7 @@ class Accounts:
                 now = self._clock()
                 record = None if stays else put_offline(known, now.text)
                 writes = [*end_writes(caller.user_id, own, "logged_out", now), *_put(unchanged.key, record)]
+                writes += [] if stays else [Delete(records.attachment_key(caller.user_id))]
                 if await self._directory.commit([caller.alive, unchanged], writes) is not None:
                     break
                 await self._attendance.require_alive(caller)

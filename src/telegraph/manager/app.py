@@ -16,7 +16,7 @@ from telegraph.directory import records
 from telegraph.directory.records import Presence
 from telegraph.manager.accounts import Accounts, AccountSettings
 from telegraph.manager.api.application import Application
-from telegraph.manager.attendance import Attendance
+from telegraph.manager.attending import Attending
 from telegraph.manager.background import keep_running
 from telegraph.manager.ca import CA_FILE, CertificateAuthority
 from telegraph.manager.care import Care
@@ -29,7 +29,6 @@ from telegraph.manager.feed import Feed
 from telegraph.manager.gate import Gate
 from telegraph.manager.invites import store_registration
 from telegraph.manager.jobs import Fence, Jobs
-from telegraph.manager.locks import UserLocks
 from telegraph.manager.metrics import Metrics
 from telegraph.manager.notify import Notifier, Reason
 from telegraph.manager.passwords import Passwords
@@ -42,7 +41,6 @@ from telegraph.manager.places import (
     outward_address,
     url_of,
 )
-from telegraph.manager.presence import LiveUsers
 from telegraph.manager.ratelimit import FailureLimit
 from telegraph.manager.readiness import Readiness
 from telegraph.manager.responder import bind, respond
@@ -51,7 +49,6 @@ from telegraph.manager.roster import Roster
 from telegraph.manager.server import Identity, server_context
 from telegraph.manager.settings import ManagerSettings
 from telegraph.manager.streams import Hub
-from telegraph.manager.sweep import sweep
 from telegraph.peer.credentials import renew
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.discovery import Active
@@ -126,13 +123,16 @@ class Manager:
         self._notifier = Notifier(credentials)
         stack.push_async_callback(self._notifier.close)
         await opened.loaded(lambda: store_registration(directory, self.settings.registration))
-        core = self._core = await self._assemble(opened, stack)
+        attending = await self._attend(opened, manager_id, stack)
+        core = self._core = self._assemble(opened, attending, stack)
         context = None if self.settings.insecure_http else server_context(credentials)
         after = (await opened.loaded(lambda: directory.scan(records.REGISTRATION))).revision
         await opened.loaded(core.revoked.load)  # after that: what both tell is told once, and nothing is left out
         feed = Feed(directory, core.people, core.hub, core.revoked, after)
         self._in_background(stack, "feed", feed.follow)
-        self._in_background(stack, "jobs", self._jobs(core, opened).run)
+        for name, work in attending.tasks().items():
+            self._in_background(stack, name, work)
+        self._in_background(stack, "jobs", self._jobs(core, attending, opened).run)
         self._in_background(stack, "certificate", lambda: self._keep_certificate(identity, now.utc, context))
         if opened.group is not None:
             self._follow_group(stack, core, opened.group.members)
@@ -194,11 +194,16 @@ class Manager:
         self.url = url_of(self.settings, self.port)
         return listening, answering
 
-    async def _assemble(self, opened: Opened, stack: contextlib.AsyncExitStack) -> Core:
+    async def _attend(self, opened: Opened, manager_id: str, stack: contextlib.AsyncExitStack) -> Attending:
+        after, alone = self.settings.offline_after, opened.group is None
+        attending = Attending(opened.directory, manager_id, after, self._clock, self._expired, alone=alone)
+        stack.push_async_callback(attending.end)
+        await opened.loaded(attending.begin)
+        return attending
+
+    def _assemble(self, opened: Opened, attending: Attending, stack: contextlib.AsyncExitStack) -> Core:
         directory, ca = opened.directory, opened.ca
-        settings, locks, live = self.settings, UserLocks(), LiveUsers(self.settings.offline_after)
-        attendance = Attendance(directory, live, locks, self._clock)
-        await opened.loaded(attendance.load)
+        settings, locks, attendance = self.settings, attending.locks, attending.attendance
         passwords, failures = Passwords(settings.bcrypt_cost), FailureLimit(settings.login_failures_per_minute)
         stack.callback(passwords.close)
         accounts = Accounts(
@@ -215,7 +220,7 @@ class Manager:
         gate = Gate(passwords, failures, self._clock)
         care = Care(directory, attendance, locks, gate, self._clock, settings.certificate_lifetime, self._ended)
         hub, metrics = Hub(), Metrics()
-        metrics.watch("users_online", "Users who are online", lambda: len(live))
+        metrics.watch("users_online", "Users who are online", attendance.count_online)
         metrics.watch("event_streams", "Open event streams", lambda: len(hub))
         return Core(
             settings=settings,
@@ -225,7 +230,7 @@ class Manager:
             care=care,
             revoked=RevokedKeys(directory),
             attendance=attendance,
-            people=People(directory.recent, live),
+            people=People(directory.recent, attendance.live, attendance.roll),
             hub=hub,
             roster=Roster(hub, self.url),
             metrics=metrics,
@@ -262,9 +267,9 @@ class Manager:
 
         return wait
 
-    def _jobs(self, core: Core, opened: Opened) -> Jobs:
+    def _jobs(self, core: Core, attending: Attending, opened: Opened) -> Jobs:
         jobs = {
-            "sweep": lambda _fence: sweep(core.attendance, self._clock, self._expired),
+            "sweep": attending.sweep.run,
             "tidy": lambda fence: self._keep_tidy(core.revoked, fence),
         }
         made = Jobs(jobs, opened.directory, None if opened.group is None else self.url)

@@ -111,6 +111,7 @@ class Care:
             writes.append(Put(unchanged.key, records.encode(replace(account, device_key=None, certified_until=""))))
             gone = put_offline(known, now.text)
             writes += [] if gone is None else [Put(presence_unchanged.key, records.encode(gone))]
+            writes.append(Delete(records.attachment_key(caller.user_id)))
         if await self._directory.commit(conditions, writes) is None:
             await self._attendance.require_alive(caller)
             return False
@@ -154,6 +155,7 @@ class Care:
         writes: list[Put | Delete] = [
             Delete(unchanged.key),
             Delete(presence_unchanged.key),
+            Delete(records.attachment_key(account.user_id)),
             Delete(records.name_record_key(account.username)),
             Put(records.name_tombstone_key(account.username), tombstone),
             Put(records.tombstone_key(account.user_id), tombstone),

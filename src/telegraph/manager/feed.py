@@ -1,6 +1,7 @@
 """From the directory's watch to the event streams: whoever changed, in whatever way, is shown to those who watch them.
 
-It hears of every commit, this manager's own and (once there are several) other managers', so nothing else has to tell.
+It hears of every commit, this manager's own and other managers', so nothing else has to tell. Streams of sessions that
+were ended at another manager are ended by it too.
 """
 
 from typing import Final
@@ -11,7 +12,9 @@ from telegraph.directory import records
 from telegraph.directory.port import Change, Directory, HistoryGone
 from telegraph.manager.people import People
 from telegraph.manager.revocations import RevokedKeys
+from telegraph.manager.sessions import stored_ending
 from telegraph.manager.streams import Hub
+from telegraph.protocol.manager_events import SessionEnded
 
 log = structlog.get_logger(__name__)
 
@@ -42,8 +45,15 @@ class Feed:
                 self._hub.publish_revoked(event)
             for user_id in self._hub.watched:
                 await self._show(user_id)
+            for caller in self._hub.callers:
+                if await self._directory.get(caller.alive.key) is None:
+                    await self._end(caller.user_id, caller.token_hash)
 
     async def _publish(self, change: Change) -> None:
+        if change.key.startswith(records.SESSIONS):
+            if change.value is None:
+                await self._end(*change.key.removeprefix(records.SESSIONS).split("/"))
+            return
         if change.key.startswith(records.REVOCATIONS):
             event = self._revoked.take(change)
             if event is not None:
@@ -54,6 +64,12 @@ class Feed:
             return
         self._told = (user_id, change.revision)
         await self._show(user_id)
+
+    async def _end(self, user_id: str, token_hash: str) -> None:
+        if self._hub.has(token_hash):
+            ending = await stored_ending(self._directory, user_id, token_hash)
+            told = SessionEnded("logged_out") if ending is None else SessionEnded(ending.reason, ending.at)
+            self._hub.end(token_hash, told)
 
     async def _show(self, user_id: str) -> None:
         if self._hub.is_watched(user_id):

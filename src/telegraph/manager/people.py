@@ -9,6 +9,7 @@ from telegraph.directory.port import Reads
 from telegraph.directory.records import Account, NameClaim, Presence
 from telegraph.errors import AccountDeleted, UnknownUser
 from telegraph.manager.presence import LiveUsers
+from telegraph.manager.roll import Roll
 from telegraph.protocol.manager_api import User
 from telegraph.protocol.names import MAX_NAME_LENGTH, name_key
 
@@ -18,9 +19,10 @@ MAX_FOUND: Final = 50
 class People:
     """Reads users as others see them."""
 
-    def __init__(self, directory: Reads, live: LiveUsers) -> None:
+    def __init__(self, directory: Reads, live: LiveUsers, roll: Roll) -> None:
         self._directory = directory
         self._live = live
+        self._roll = roll
 
     async def find(self, username: str) -> User:
         """The user who holds a name.
@@ -55,8 +57,8 @@ class People:
         return await self._all(records.decode(entry.value, NameClaim).user_id for entry in claims.entries)
 
     async def online(self) -> list[User]:
-        """Everybody who is online, in the order of names."""
-        users = await self._all(self._live.user_ids)
+        """Everybody who is online, at whichever manager, in the order of names."""
+        users = await self._all({*self._roll.online, *self._live.user_ids})  # the watch trails this manager's commits
         return sorted((user for user in users if user.status == "online"), key=lambda user: name_key(user.username))
 
     async def _all(self, user_ids: Iterable[str]) -> list[User]:

@@ -2,19 +2,30 @@
 
 Two parts. Functions of a stored :class:`~telegraph.directory.records.Presence` give the record to write, or None if
 nothing worth a write changed: only changes of status and address are written, never a heartbeat (DESIGN.md 10.1).
-:class:`LiveUsers` holds, in memory, until when each online user may be silent.
+:class:`LiveUsers` holds, in the memory of one manager, until when each user who is *attached* to it may be silent. Each
+user is attached to one manager, by the key ``attached/<user_id>`` on that manager's lease. What is written, and by whom
+("here": by the manager where it happens):
 
-====================  ==================  =======================================================
-happening             user was            decision
-====================  ==================  =======================================================
-log-in                any                 online at the given address; write, tell
-heartbeat, call       online              time starts anew
-heartbeat, call       offline             online where last known; write if the session lives, tell
-reconnect             any                 online at the new address; write, tell
-logout, node stops    online              offline; write, tell
-silence               online              offline; write, tell, POST /disconnect
-manager's start       online              time starts anew
-====================  ==================  =======================================================
+=============================  =========  =====================  ==================================================
+happening                      user was   attached to            written
+=============================  =========  =====================  ==================================================
+log-in, reconnect              any        anybody, or nobody     here: online at the given address, attached here
+heartbeat                      online     this manager           nothing: time starts anew in memory
+heartbeat                      online     another, or nobody     here: attached here
+heartbeat                      offline    nobody                 here: online where last known, attached here
+other call                     online     this manager           nothing: time starts anew in memory
+other call                     online     another, since lately  nothing
+other call                     any        any other case         as a heartbeat, if it can be written
+log-out, node stops            any        anybody, or nobody     here: offline, attached to nobody
+silence                        online     this manager           here: attached, but silent
+silence was written            online     somebody, but silent   leader: offline, attached to nobody; /disconnect
+lease of a manager ran out     online     nobody any more        that manager, if it lives: attached to it again
+attached to nobody for long    online     nobody                 leader: offline; /disconnect
+start of a manager, alone      online     nobody                 here: attached here, with the full time
+=============================  =========  =====================  ==================================================
+
+The leader's part is :mod:`telegraph.manager.absence`. Every write carries the condition that what it was decided on has
+not changed; those on behalf of a session, that it lives; the leader's, that it still leads.
 """
 
 from collections import OrderedDict
@@ -80,18 +91,25 @@ def put_offline(known: Presence, last_seen: str | None) -> Presence | None:
     return replace(known, status="offline", last_seen=last_seen or known.last_seen)
 
 
-class _Life(msgspec.Struct):
+class Life(msgspec.Struct):
+    """Until when a user may be silent, on the monotonic clock; when they were last heard; what attaches them here.
+
+    ``last_seen`` is RFC 3339, None if they were not heard yet. ``revision`` is that of their attachment, 0 if they have
+    none yet.
+    """
+
     deadline: float
     last_seen: str | None
+    revision: int
 
 
 class LiveUsers:
-    """The users who are online, with a time to live for each."""
+    """The users who are attached to this manager, with a time to live for each."""
 
     def __init__(self, offline_after: float) -> None:
         """``offline_after`` is how many seconds of silence make a user offline."""
-        self._offline_after = offline_after
-        self._lives: OrderedDict[str, _Life] = OrderedDict()  # the longest silent first: all have the same time
+        self.offline_after = offline_after
+        self._lives: OrderedDict[str, Life] = OrderedDict()  # the longest silent first: all have the same time
 
     def __contains__(self, user_id: str) -> bool:
         return user_id in self._lives
@@ -101,38 +119,50 @@ class LiveUsers:
 
     @property
     def user_ids(self) -> list[str]:
-        """Everybody who is online."""
+        """Everybody who is attached."""
         return list(self._lives)
 
-    def attach(self, user_id: str, now: Moment, *, seen: bool = True) -> None:
-        """The user is online from now on. ``seen`` False: they get their time without having been heard."""
-        self._lives[user_id] = _Life(now.mono + self._offline_after, now.text if seen else None)
+    def attach(self, user_id: str, now: Moment, revision: int, *, seen: bool = True) -> None:
+        """The user is attached from now on. ``seen`` False: they get their time without having been heard."""
+        self._lives[user_id] = Life(now.mono + self.offline_after, now.text if seen else None, revision)
         self._lives.move_to_end(user_id)
 
+    def reattach(self, user_id: str, revision: int) -> None:
+        """What attaches the user is another commit; this is no sign of life."""
+        life = self._lives.get(user_id)
+        if life is not None:
+            life.revision = revision
+
+    def revision(self, user_id: str) -> int | None:
+        """The revision of the user's attachment, None if they are not attached here."""
+        life = self._lives.get(user_id)
+        return life.revision if life else None
+
     def touch(self, user_id: str, now: Moment) -> bool:
-        """A sign of life. False if the user is not online, which then must be decided with the directory."""
-        if user_id not in self._lives:
+        """A sign of life. False if the user is not attached here, which then must be decided with the directory."""
+        life = self._lives.get(user_id)
+        if life is None:
             return False
-        self.attach(user_id, now)
+        self.attach(user_id, now, life.revision)
         return True
 
-    def leave(self, user_id: str) -> _Life | None:
-        """The user is not online any more; returns what :meth:`back` takes."""
+    def leave(self, user_id: str) -> Life | None:
+        """The user is not attached here any more; returns what :meth:`back` takes."""
         return self._lives.pop(user_id, None)
 
-    def back(self, user_id: str, life: _Life | None) -> None:
+    def back(self, user_id: str, life: Life | None) -> None:
         """Undoes :meth:`leave` for a user who was due."""
         if life is not None:
             self._lives[user_id] = life
             self._lives.move_to_end(user_id, last=False)
 
     def last_seen(self, user_id: str) -> str | None:
-        """When a user who is online was last heard, RFC 3339; None if that is not known here."""
+        """When a user who is attached was last heard, RFC 3339; None if that is not known here."""
         life = self._lives.get(user_id)
         return life.last_seen if life else None
 
     def is_due(self, user_id: str, now: Moment) -> bool:
-        """Whether an online user has been silent for too long."""
+        """Whether an attached user has been silent for too long."""
         life = self._lives.get(user_id)
         return life is not None and life.deadline <= now.mono
 
@@ -148,4 +178,4 @@ class LiveUsers:
     def next_look(self, now: Moment) -> float:
         """Seconds until somebody could be due; who comes meanwhile is due no earlier."""
         first = next(iter(self._lives.values()), None)
-        return self._offline_after if first is None else max(0.0, first.deadline - now.mono)
+        return self.offline_after if first is None else max(0.0, first.deadline - now.mono)

@@ -170,6 +170,15 @@ class Hub:
         for stream in list(self._hearing_of_revocations):
             stream.tell(event)
 
+    @property
+    def callers(self) -> list[Caller]:
+        """Whose streams there are, each session once."""
+        return [streams[0].caller for streams in self._by_session.values()]
+
+    def has(self, token_hash: str) -> bool:
+        """Whether a session has a stream that was not told to end."""
+        return any(not stream.closing for stream in self._by_session.get(token_hash, ()))
+
     def end(self, token_hash: str, ended: SessionEnded) -> bool:
         """Tells the streams of a session that it is over; False if it has none."""
         streams = list(self._by_session.get(token_hash, ()))

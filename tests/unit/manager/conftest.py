@@ -9,27 +9,27 @@ import httpx
 import pytest
 
 from telegraph.directory.memory import MemoryDirectory
+from telegraph.directory.records import Presence
 from telegraph.manager.accounts import Accounts, AccountSettings, LoggedInUser
 from telegraph.manager.api.application import Application
-from telegraph.manager.attendance import Attendance
+from telegraph.manager.attending import Attending
 from telegraph.manager.ca import CertificateAuthority
 from telegraph.manager.care import Care
 from telegraph.manager.core import Core
 from telegraph.manager.endings import Ended
 from telegraph.manager.gate import Gate
 from telegraph.manager.invites import Registration
-from telegraph.manager.locks import UserLocks
 from telegraph.manager.metrics import Metrics
 from telegraph.manager.moment import Moment
 from telegraph.manager.passwords import Passwords
 from telegraph.manager.people import People
-from telegraph.manager.presence import LiveUsers
 from telegraph.manager.ratelimit import FailureLimit
 from telegraph.manager.revocations import RevokedKeys
 from telegraph.manager.roster import Roster
 from telegraph.manager.sessions import Caller, find_caller
 from telegraph.manager.settings import ManagerSettings
 from telegraph.manager.streams import Hub
+from telegraph.manager.sweep import give_up_silent
 from telegraph.node.keys import DeviceKey
 from telegraph.protocol.manager_api import LoginRequest, RegisterRequest
 
@@ -61,14 +61,19 @@ class House:
     failures: int = 20
     clock: Watch = field(default_factory=Watch)
     ended: list[Ended] = field(default_factory=list)
+    name: str = "one"
+    alone: bool = True
+    expired: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.ca = CertificateAuthority.create("Testing", self.clock().utc)
-        self.locks = UserLocks()
-        self.live = LiveUsers(OFFLINE_AFTER)
-        self.attendance = Attendance(self.directory, self.live, self.locks, self.clock)
+        self.attending = Attending(
+            self.directory, self.name, OFFLINE_AFTER, self.clock, self.note_expired, alone=self.alone
+        )
+        self.locks, self.attendance = self.attending.locks, self.attending.attendance
+        self.live = self.attendance.live
         self.passwords = Passwords(4)
-        self.people = People(self.directory, self.live)
+        self.people = People(self.directory, self.live, self.attendance.roll)
         limit = FailureLimit(self.failures)
         self.accounts = Accounts(
             self.directory,
@@ -84,6 +89,17 @@ class House:
         gate, lifetime = Gate(self.passwords, limit, self.clock), timedelta(days=30)
         self.care = Care(self.directory, self.attendance, self.locks, gate, self.clock, lifetime, self.ended.append)
         self.revoked = RevokedKeys(self.directory)
+
+    async def note_expired(self, user_id: str, known: Presence) -> None:
+        """Whom the leader's sweep would tell."""
+        self.expired.append((user_id, known.host))
+
+    async def sweep(self) -> int:
+        """What the silence leads to by now, with this manager as the leader: how many were marked offline."""
+        await give_up_silent(self.attendance, self.clock)
+        await self.attendance.load()
+        self.attending.sweep.begin()
+        return await self.attending.sweep.once(())
 
     async def register(self, name: str, password: str = PASSWORD, **more: str | None) -> str:
         """The user id of a new account."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from telegraph.directory import records
 from telegraph.directory.memory import MemoryDirectory
 from telegraph.directory.port import Delete
 from telegraph.errors import (
@@ -17,10 +16,7 @@ from telegraph.errors import (
     NotLoggedIn,
     StaleCounter,
 )
-from telegraph.manager.attendance import Attendance, require_own
-from telegraph.manager.locks import UserLocks
-from telegraph.manager.presence import LiveUsers
-from telegraph.manager.sweep import sweep, sweep_once
+from telegraph.manager.attendance import require_own
 from telegraph.node.keys import DeviceKey
 from telegraph.protocol.manager_api import ReconnectRequest
 
@@ -30,11 +26,6 @@ if TYPE_CHECKING:
     from tests.unit.manager.conftest import House
 
     from telegraph.directory.port import Put, Unchanged
-    from telegraph.directory.records import Presence
-
-
-async def ignore(_user_id: str, _known: Presence) -> None:
-    """Nobody needs to be told."""
 
 
 async def revision(house: House) -> int:
@@ -46,7 +37,7 @@ async def test_heartbeats_are_not_written(house: House) -> None:
     before = await revision(house)
     for _ in range(10):
         house.clock.forward(10)
-        await house.attendance.seen(alice)
+        await house.attendance.heard(alice)
     assert await revision(house) == before
     assert (await house.people.find("alice")).last_seen == house.clock().text
 
@@ -54,29 +45,24 @@ async def test_heartbeats_are_not_written(house: House) -> None:
 async def test_silence_makes_offline_and_the_last_heartbeat_is_when_she_was_seen(house: House) -> None:
     alice = await house.join("alice")
     house.clock.forward(10)
-    await house.attendance.seen(alice)
+    await house.attendance.heard(alice)
     heard = house.clock().text
     house.clock.forward(29)
-    assert await sweep_once(house.attendance, house.clock, ignore) == 0
+    assert await house.sweep() == 0
     house.clock.forward(1)
-    told: list[tuple[str, str]] = []
-
-    async def tell(user_id: str, known: Presence) -> None:
-        told.append((user_id, known.host))
-
-    assert await sweep_once(house.attendance, house.clock, tell) == 1
+    assert await house.sweep() == 1
     found = await house.people.find("alice")
     assert (found.status, found.last_seen) == ("offline", heard)
-    assert told == [(alice.user_id, "10.0.0.2")]
-    assert await sweep_once(house.attendance, house.clock, tell) == 0
+    assert house.expired == [(alice.user_id, "10.0.0.2")]
+    assert await house.sweep() == 0
 
 
 async def test_a_heartbeat_puts_her_online_again_at_once(house: House) -> None:
     alice = await house.join("alice")
     house.clock.forward(30)
-    await sweep_once(house.attendance, house.clock, ignore)
+    await house.sweep()
     house.clock.forward(5)
-    await house.attendance.seen(alice)
+    await house.attendance.heard(alice)
     found = await house.people.find("alice")
     assert (found.status, found.ip, found.last_seen) == ("online", "10.0.0.2", house.clock().text)
 
@@ -86,7 +72,7 @@ async def test_a_late_heartbeat_of_an_ended_session_changes_nothing(house: House
     await house.accounts.log_out(alice)
     before = await revision(house)
     with pytest.raises(NotLoggedIn):
-        await house.attendance.seen(alice)
+        await house.attendance.heard(alice)
     assert (await house.people.find("alice")).status == "offline"
     assert await revision(house) == before
 
@@ -94,9 +80,9 @@ async def test_a_late_heartbeat_of_an_ended_session_changes_nothing(house: House
 async def test_a_heartbeat_that_was_under_way_when_she_logged_out_changes_nothing(house: House) -> None:
     alice = await house.join("alice")
     house.clock.forward(30)
-    await sweep_once(house.attendance, house.clock, ignore)
+    await house.sweep()
     async with house.locks.of(alice.user_id):
-        beat = asyncio.create_task(house.attendance.seen(alice))
+        beat = asyncio.create_task(house.attendance.heard(alice))
         await asyncio.sleep(0)
         await house.directory.commit([], [Delete(alice.alive.key)])
     with pytest.raises(NotLoggedIn):
@@ -114,7 +100,7 @@ async def test_one_who_leaves_is_offline_at_once_and_need_not_be_told(house: Hou
 
     await house.attendance.leave(alice)
     house.clock.forward(60)
-    assert await sweep_once(house.attendance, house.clock, ignore) == 0
+    assert await house.sweep() == 0
     assert await revision(house) == before
 
 
@@ -132,27 +118,28 @@ async def test_whoever_comes_back_while_the_sweep_waits_for_the_lock_stays_onlin
     alice = await house.join("alice")
     house.clock.forward(30)
     async with house.locks.of(alice.user_id):
-        sweeping = asyncio.create_task(sweep_once(house.attendance, house.clock, ignore))
+        sweeping = asyncio.create_task(house.sweep())
         await asyncio.sleep(0)
-        await house.attendance.seen(alice)
+        await house.attendance.heard(alice)
     assert await sweeping == 0
     assert (await house.people.find("alice")).status == "online"
 
 
-async def test_after_a_restart_those_who_were_online_get_the_full_time(house: House) -> None:
-    alice = await house.join("alice")
-    await house.register("bob")
-    seen = (await house.people.find("alice")).last_seen
-    house.clock.forward(1000)
-    again = Attendance(house.directory, LiveUsers(30.0), UserLocks(), house.clock)
-    await again.load()
+async def test_after_a_restart_those_who_were_online_get_the_full_time(make_house: type[House]) -> None:
+    before = make_house()
+    alice = await before.join("alice")
+    await before.register("bob")
+    seen = (await before.people.find("alice")).last_seen
+    await before.attending.end()
+    before.clock.forward(1000)
+    again = make_house(directory=before.directory, clock=before.clock)
+    await again.attending.begin()
     assert again.live.user_ids == [alice.user_id]
-    house.clock.forward(29)
-    assert await sweep_once(again, house.clock, ignore) == 0
-    house.clock.forward(1)
-    assert await sweep_once(again, house.clock, ignore) == 1
-    house.live.leave(alice.user_id)
-    found = await house.people.find("alice")
+    again.clock.forward(29)
+    assert await again.sweep() == 0
+    again.clock.forward(1)
+    assert await again.sweep() == 1
+    found = await again.people.find("alice")
     assert (found.status, found.last_seen) == ("offline", seen)
 
 
@@ -170,7 +157,7 @@ async def test_a_node_that_moved_is_found_at_its_new_address(house: House) -> No
 async def test_moving_puts_her_online(house: House) -> None:
     alice = await house.join("alice")
     house.clock.forward(30)
-    await sweep_once(house.attendance, house.clock, ignore)
+    await house.sweep()
     await house.attendance.reconnect(alice, "10.0.0.77", ReconnectRequest())
     assert (await house.people.find("alice")).status == "online"
     assert alice.user_id in house.live
@@ -235,9 +222,9 @@ async def test_a_heartbeat_that_comes_while_the_sweep_writes_is_not_lost(make_ho
     alice = await house.join("alice")
     house.clock.forward(30)
     directory.holding = True
-    sweeping = asyncio.create_task(sweep_once(house.attendance, house.clock, ignore))
+    sweeping = asyncio.create_task(house.sweep())
     await directory.committed.wait()
-    heartbeat = asyncio.create_task(house.attendance.seen(alice))
+    heartbeat = asyncio.create_task(house.attendance.heard(alice))
     await asyncio.sleep(0)
     directory.release.set()
     await asyncio.gather(sweeping, heartbeat)
@@ -263,31 +250,12 @@ async def test_whom_the_sweep_could_not_write_it_tries_again(make_house: type[Ho
     house.clock.forward(30)
     directory.full = True
     with pytest.raises(DirectoryUnavailable):
-        await sweep_once(house.attendance, house.clock, ignore)
+        await house.sweep()
     directory.full = False
-    assert await sweep_once(house.attendance, house.clock, ignore) == 1
+    assert await house.sweep() == 1
+    assert (await house.people.find("alice")).status == "offline"
 
 
 async def test_a_user_who_does_not_exist_has_no_presence(house: House) -> None:
     with pytest.raises(NotLoggedIn):
         await house.attendance.read("0" * 32)
-
-
-async def test_the_sweep_wakes_by_itself_when_somebody_is_due(house: House) -> None:
-    attendance = Attendance(house.directory, LiveUsers(0.05), house.locks, house.clock)
-    alice = await house.join("alice")
-    attendance.live.attach(alice.user_id, house.clock())
-    expired = asyncio.Event()
-
-    async def tell(_user_id: str, _known: Presence) -> None:
-        expired.set()
-
-    task = asyncio.create_task(sweep(attendance, house.clock, tell))
-    await asyncio.sleep(0)
-    assert not expired.is_set()
-    house.clock.forward(0.06)
-    await asyncio.wait_for(expired.wait(), 5)
-    task.cancel()
-    entry = await house.directory.get(records.presence_key(alice.user_id))
-    assert entry is not None
-    assert b'"offline"' in entry.value

@@ -118,8 +118,7 @@ async def test_a_heartbeat_is_answered_and_noted(core: Core, house: House) -> No
 async def test_opening_a_stream_is_a_sign_of_life(core: Core, house: House) -> None:
     token = await token_of(house, "alice")
     house.clock.forward(30)
-    for user_id in house.live.due(house.clock()):
-        await house.attendance.expire(user_id)
+    assert await house.sweep() == 1
     async with Socket(core, token):
         assert (await house.people.find("alice")).status == "online"
 
@@ -332,8 +331,7 @@ async def test_a_heartbeat_after_a_move_that_this_manager_did_not_hear_of_ends_t
     async with Socket(core, token) as socket:
         await house.log_in("alice", key=DeviceKey.create())
         house.clock.forward(OFFLINE)
-        for user_id in house.live.due(house.clock()):
-            await house.attendance.expire(user_id)
+        await house.sweep()
         socket.say({"type": "heartbeat"})
         told = await socket.hear()
         assert (told["type"], told["reason"]) == ("session_ended", "logged_in_elsewhere")

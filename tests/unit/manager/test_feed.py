@@ -13,7 +13,7 @@ from telegraph.manager.sessions import Caller
 from telegraph.manager.streams import Hub, Stream
 from telegraph.node.keys import DeviceKey
 from telegraph.protocol.identity import key_fingerprint
-from telegraph.protocol.manager_events import Revoked, UserChanged
+from telegraph.protocol.manager_events import Revoked, SessionEnded, UserChanged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -73,12 +73,12 @@ async def test_nobody_hears_of_somebody_who_is_not_watched(house: House) -> None
 
 async def test_whoever_fell_behind_the_kept_history_shows_the_present_state(make_house: type[House]) -> None:
     house = make_house(directory=MemoryDirectory(kept_changes=2))
-    user_id = await house.register("alice")
+    eve, user_id = await house.join("eve"), await house.register("alice")
     for _ in range(4):
         house.clock.forward(1)
         await house.log_in("alice")
     hub = Hub()
-    stream = hub.open(Caller("id-eve", "eve", "s", 1, device=True))
+    stream = hub.open(eve)
     hub.watch(stream, user_id)
     feed = Feed(house.directory, house.people, hub, house.revoked, 0)
     await feed.follow()
@@ -104,6 +104,38 @@ async def test_whoever_fell_behind_is_told_of_the_keys_revoked_meanwhile(make_ho
     event = await asyncio.wait_for(stream.next(), 5)
     assert isinstance(event, Revoked)
     assert [each.key for each in event.keys] == [key_fingerprint(key.public)]
+
+
+async def test_a_stream_ends_when_its_session_was_ended_at_another_manager(house: House) -> None:
+    alice, plain = (
+        await house.join("alice", key=DeviceKey.create()),
+        await house.caller((await house.log_in("alice")).token),
+    )
+    hub = Hub()
+    device, other = hub.open(alice), hub.open(plain)
+    feed = Feed(house.directory, house.people, hub, house.revoked, (await house.directory.scan("")).revision)
+    following = asyncio.create_task(feed.follow())
+    await house.log_in("alice", key=DeviceKey.create())
+    told = await asyncio.wait_for(device.next(), 5)
+    assert isinstance(told, SessionEnded)
+    assert told.reason == "logged_in_elsewhere"
+    assert not other.closing
+    await house.accounts.log_out(plain)
+    assert await asyncio.wait_for(other.next(), 5) == SessionEnded("logged_out")
+    following.cancel()
+
+
+async def test_a_stream_ends_when_its_session_ended_before_the_kept_history(make_house: type[House]) -> None:
+    house = make_house(directory=MemoryDirectory(kept_changes=2))
+    alice, bob = await house.join("alice"), await house.join("bob")
+    hub = Hub()
+    stream, stays = hub.open(alice), hub.open(bob)
+    await house.accounts.log_out(alice)
+    for name in ("carol", "dave", "erin"):
+        await house.register(name)
+    await Feed(house.directory, house.people, hub, house.revoked, 0).follow()
+    assert await asyncio.wait_for(stream.next(), 5) == SessionEnded("logged_out")
+    assert not stays.closing
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,7 @@
+import re
+from pathlib import Path
+from types import ModuleType
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,9 +10,32 @@ from msgspec.structs import replace
 
 from telegraph.directory.records import Presence
 from telegraph.errors import StaleCounter
+from telegraph.manager import absence, presence
 from telegraph.manager.announcement import Announcement
 from telegraph.manager.moment import Moment
 from telegraph.manager.presence import LiveUsers, first_presence, next_counter, placed, put_offline, put_online
+
+PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "presence.md"
+
+
+def cells(module: ModuleType) -> list[list[str]]:
+    """The rows of the table in a module's docstring."""
+    lines = (module.__doc__ or "").splitlines()
+    bars = [number for number, line in enumerate(lines) if line.startswith("===")]
+    starts = [bar.start() for bar in re.finditer("=+", lines[bars[0]])]
+    ends = [*starts[1:], None]
+    rows = [*lines[bars[0] + 1 : bars[1]], *lines[bars[1] + 1 : bars[2]]]
+    return [[row[start:end].strip() for start, end in zip(starts, ends, strict=True)] for row in rows]
+
+
+@pytest.mark.parametrize("module", [presence, absence])
+def test_the_tables_of_the_rules_and_of_their_page_are_the_same(module: ModuleType) -> None:
+    text = PAGE.read_text()
+    rows = cells(module)
+    assert len(rows) > 4
+    head, *others = ["| " + " | ".join(row) + " |" for row in rows]
+    assert "\n".join([head, "|" + "---|" * len(rows[0]), *others]) + "\n\n" in text
+
 
 NOW = Moment(mono=50.0, wall=1_900_000_000.0)
 AT_HOME = Presence("10.0.0.1", 8000, counter=7, status="online", last_seen="earlier", signature=b"signed")
@@ -91,7 +118,7 @@ def test_whoever_was_not_heard_since_the_managers_start_keeps_the_stored_time() 
 
 def test_a_user_is_due_after_the_silence_and_not_before() -> None:
     live = LiveUsers(30.0)
-    live.attach("alice", Moment(0.0, 0.0))
+    live.attach("alice", Moment(0.0, 0.0), 1)
     assert live.due(Moment(29.9, 0.0)) == []
     assert live.due(Moment(30.0, 0.0)) == ["alice"]
     assert live.is_due("alice", Moment(30.0, 0.0))
@@ -100,7 +127,7 @@ def test_a_user_is_due_after_the_silence_and_not_before() -> None:
 
 def test_a_heartbeat_starts_the_time_anew() -> None:
     live = LiveUsers(30.0)
-    live.attach("alice", Moment(0.0, 0.0))
+    live.attach("alice", Moment(0.0, 0.0), 1)
     assert live.touch("alice", Moment(20.0, 20.0))
     assert live.due(Moment(49.0, 0.0)) == []
     assert live.last_seen("alice") == "1970-01-01T00:00:20.000000Z"
@@ -116,7 +143,7 @@ def test_a_heartbeat_alone_brings_nobody_back() -> None:
 
 def test_whoever_leaves_is_never_due() -> None:
     live = LiveUsers(30.0)
-    live.attach("alice", Moment(0.0, 0.0))
+    live.attach("alice", Moment(0.0, 0.0), 1)
     live.leave("alice")
     live.leave("alice")
     assert live.due(Moment(1e9, 0.0)) == []
@@ -126,8 +153,8 @@ def test_whoever_leaves_is_never_due() -> None:
 def test_the_next_look_is_when_the_longest_silent_could_be_due() -> None:
     live = LiveUsers(30.0)
     assert live.next_look(Moment(5.0, 0.0)) == 30.0
-    live.attach("alice", Moment(0.0, 0.0))
-    live.attach("bob", Moment(4.0, 0.0))
+    live.attach("alice", Moment(0.0, 0.0), 1)
+    live.attach("bob", Moment(4.0, 0.0), 1)
     assert live.next_look(Moment(5.0, 0.0)) == 25.0
     live.touch("alice", Moment(6.0, 0.0))
     assert live.next_look(Moment(6.0, 0.0)) == 28.0
@@ -136,7 +163,7 @@ def test_the_next_look_is_when_the_longest_silent_could_be_due() -> None:
 
 def test_after_a_restart_everybody_gets_the_full_time_without_having_been_seen() -> None:
     live = LiveUsers(30.0)
-    live.attach("alice", Moment(0.0, 0.0), seen=False)
+    live.attach("alice", Moment(0.0, 0.0), 1, seen=False)
     assert live.last_seen("alice") is None
     assert live.due(Moment(29.0, 0.0)) == []
     assert live.user_ids == ["alice"]
@@ -163,7 +190,7 @@ class LiveMachine(RuleBasedStateMachine):
 
     @rule(user=users, seen=st.booleans())
     def attach(self, user: str, seen: bool) -> None:
-        self.live.attach(user, self.moment, seen=seen)
+        self.live.attach(user, self.moment, 1, seen=seen)
         self.deadlines[user] = self.now + 30.0
 
     @rule(user=users)

@@ -72,7 +72,7 @@ class Events:
         if path != PATH:
             raise UnknownPath
         caller = await find_caller(self._core.recent, bearer(headers.get(b"authorization", "")))
-        await self._core.attendance.seen(caller)
+        await self._core.attendance.heard(caller)
         return caller
 
     async def _explain(self, headers: dict[bytes, str], send: Send) -> bool:
@@ -155,7 +155,7 @@ class _Conversation:
     async def _take(self, event: FromNode) -> None:
         match event:
             case Heartbeat():
-                await self._core.attendance.seen(self._stream.caller)
+                await self._core.attendance.heard(self._stream.caller)
                 await self._stream.answer(HeartbeatReceived())
             case Leaving():
                 await self._core.attendance.leave(self._stream.caller)

@@ -75,7 +75,7 @@ class Quick:
             return None
         try:
             require_own(caller, _heartbeat(message["body"]).username)
-            await self._core.attendance.seen(caller)
+            await self._core.attendance.heard(caller)
         except (TelegraphError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         return _noted(headers.get(b"accept-language", b""))

@@ -87,7 +87,7 @@ async def heartbeat(
 ) -> Answer:
     """The caller lives; a user who was marked offline is online again at once."""
     require_own(caller, data.username)
-    await core.attendance.seen(caller)
+    await core.attendance.heard(caller)
     return Answer(message=sentence("heartbeat", language))
 
 

@@ -31,6 +31,9 @@ SAID_WITHIN = 15.0
 
 LED_WITHIN = 20.0
 
+REMEMBERED = 4.0
+"""Seconds for which a member that is cut off may answer look-ups from memory: 2, and etcd's election time-out."""
+
 
 class GroupTown(RealTown):
     """Alice and bob, whose managers are a group of ``count``, perhaps with a bug of planted_manager.py."""
@@ -190,7 +193,9 @@ async def endure(
     load = Load(caller, seed, clients=clients)
     traffic = Traffic(town, seed, writers=1, pause=0.1)
     try:
-        violations = await put_to_the_test(load, operations, faults, town.root / "directory.jsonl")
+        violations = await put_to_the_test(
+            load, operations, faults, town.root / "directory.jsonl", staleness=REMEMBERED
+        )
     finally:
         await traffic.stop()
         await caller.close()

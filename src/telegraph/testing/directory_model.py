@@ -201,7 +201,8 @@ def judge(records: Iterable[Record], *, staleness: float = 0.0, budget: int = BU
 
     Args:
         records: the whole history.
-        staleness: how many seconds old a look-up may be that does not say that it is stale.
+        staleness: how many seconds old a look-up that finds somebody may be without saying that it is stale; that there
+            is nobody must always be so (docs/explanation/directory.md, reads from memory).
         budget: steps for each name, see :func:`telegraph.testing.linearizability.check`.
     """
     records = list(records)
@@ -225,7 +226,8 @@ def _disorder(done: Sequence[Done], staleness: float, budget: int) -> Iterator[t
 
 def _aged(operation: Done, staleness: float) -> Done:
     if isinstance(operation.what, LookUp):
-        return widened(operation, math.inf if operation.what.stale else staleness)
+        allowed = staleness if operation.what.answer == "found" else 0.0
+        return widened(operation, math.inf if operation.what.stale else allowed)
     return operation
 
 

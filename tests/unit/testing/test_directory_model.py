@@ -246,11 +246,15 @@ def test_names_are_judged_each_by_itself() -> None:
 
 
 def test_a_look_up_may_be_as_old_as_was_agreed_or_as_it_says() -> None:
-    end = (END, found(), entered())
+    story, end = (created(), entered(), DELETED), (END, GONE, refused())
 
-    assert promises(told(created(), NOBODY, *end)) == ["not_linearizable"]
-    assert promises(told(created(), NOBODY, *end), staleness=1.0) == []
-    assert promises(told(created(), msgspec.structs.replace(NOBODY, stale=True), *end)) == []
+    assert promises(told(*story, found(), *end)) == ["not_linearizable"]
+    assert promises(told(*story, found(), *end), staleness=1.0) == []
+    assert promises(told(*story, msgspec.structs.replace(found(), stale=True), *end)) == []
+
+
+def test_that_there_is_nobody_may_not_be_old() -> None:
+    assert promises(told(created(), NOBODY, END, found(), entered()), staleness=60.0) == ["not_linearizable"]
 
 
 def test_what_cannot_be_decided_is_a_violation() -> None:

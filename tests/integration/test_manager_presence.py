@@ -39,7 +39,7 @@ class Callers:
 
     async def join(self, number: int, name: str) -> Any:
         """Registers and logs in at a manager."""
-        about = {"username": name, "password": PASSWORD, "ip": "127.0.0.1", "port": 9000}
+        about: dict[str, Any] = {"username": name, "password": PASSWORD, "ip": "127.0.0.1", "port": 9000}
         await self.call(number, "POST", "/register", **about)
         return await self.call(number, "POST", "/login", **about)
 

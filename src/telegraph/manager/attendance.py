@@ -32,6 +32,10 @@ TRIES: Final = 8
 """How often a compare-and-set is tried before the caller is told to try again."""
 
 
+_SPARE: Final = 1000
+"""So many users more than are attached may be remembered before those who left are forgotten."""
+
+
 class Itself(msgspec.Struct, frozen=True):
     """What a manager attaches users to: its id, and its lease."""
 
@@ -53,6 +57,7 @@ class Attendance:
         self.live = live
         self.roll = Roll()
         self.uses = Uses(directory)
+        self._callers: dict[str, Caller] = {}
         self.presences = Follower(directory, records.PRESENCES, self._hear_presence, lambda: self.roll.online)
         self.attachments = Follower(directory, records.ATTACHMENTS, self._hear_attachment, self._known_attached)
         self.on_change: Callable[[str], None] = lambda _user_id: None
@@ -134,7 +139,23 @@ class Attendance:
         now = self._clock()
         if not self.live.touch(caller.user_id, now):
             await self._come_online(caller)
+        self._remember(caller)
         await self.uses.note(caller, now)
+
+    def _remember(self, caller: Caller) -> None:
+        self._callers[caller.user_id] = caller
+        if len(self._callers) > 2 * len(self.live) + _SPARE:
+            self._callers = {user_id: each for user_id, each in self._callers.items() if user_id in self.live}
+
+    def last_caller(self, token: str) -> Caller | None:
+        """Who sent the last heartbeat of a user who is attached here, if it was with this token.
+
+        For heartbeats while the directory is away: all that they do then is to be noted in memory.
+        """
+        caller = self._callers.get(token.partition(".")[0])
+        if caller is None or caller.user_id not in self.live or caller.token_hash != records.secret_hash(token):
+            return None
+        return caller
 
     async def seen(self, caller: Caller) -> None:
         """Another call: as a heartbeat, but that it cannot be written is no reason to refuse what was asked.

@@ -4,7 +4,9 @@ import asyncio
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
+from tests.unit.manager.conftest import core_of
 
 from telegraph.directory.memory import MemoryDirectory
 from telegraph.directory.port import Delete
@@ -16,6 +18,7 @@ from telegraph.errors import (
     NotLoggedIn,
     StaleCounter,
 )
+from telegraph.manager.api.application import Application
 from telegraph.manager.attendance import require_own
 from telegraph.node.keys import DeviceKey
 from telegraph.protocol.manager_api import ReconnectRequest
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.unit.manager.conftest import House
 
-    from telegraph.directory.port import Put, Unchanged
+    from telegraph.directory.port import Entry, Put, Unchanged
 
 
 async def revision(house: House) -> int:
@@ -232,6 +235,17 @@ async def test_a_heartbeat_that_comes_while_the_sweep_writes_is_not_lost(make_ho
     assert alice.user_id in house.live
 
 
+class Away(MemoryDirectory):
+    """Answers nothing once ``away``."""
+
+    away = False
+
+    async def get(self, key: str, *, stale: bool = False) -> Entry | None:
+        if self.away:
+            raise DirectoryUnavailable
+        return await super().get(key, stale=stale)
+
+
 class Unwritable(MemoryDirectory):
     """Refuses to write once ``full``."""
 
@@ -259,3 +273,35 @@ async def test_whom_the_sweep_could_not_write_it_tries_again(make_house: type[Ho
 async def test_a_user_who_does_not_exist_has_no_presence(house: House) -> None:
     with pytest.raises(NotLoggedIn):
         await house.attendance.read("0" * 32)
+
+
+def web_of(house: House) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(Application(core_of(house)), client=("127.0.0.1", 4000))
+    return httpx.AsyncClient(transport=transport, base_url="https://manager")
+
+
+async def test_while_the_directory_is_away_a_heartbeat_over_http_is_answered_from_memory(
+    make_house: type[House],
+) -> None:
+    directory = Away()
+    house = make_house(directory=directory)
+    await house.register("alice")
+    token, other = [(await house.log_in("alice")).token for _ in range(2)]
+
+    async def beat(session: str) -> int:
+        async with web_of(house) as web:
+            headers = {"Authorization": f"Bearer {session}"}
+            return (await web.post("/heartbeat", json={"username": "alice"}, headers=headers)).status_code
+
+    assert await beat(token) == 200
+    directory.away = True
+    house.clock.forward(20)
+    assert await beat(token) == 200
+    assert house.live.last_seen((token.partition("."))[0]) == house.clock().text
+    assert await beat(other) == 503
+    async with web_of(house) as web:
+        look = await web.get("/users/alice", headers={"Authorization": f"Bearer {token}"})
+    assert look.status_code == 503
+    house.clock.forward(30)
+    house.live.leave(token.partition(".")[0])
+    assert await beat(token) == 503

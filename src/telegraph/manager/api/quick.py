@@ -13,10 +13,10 @@ from litestar.types import Receive
 
 from telegraph.errors import TelegraphError
 from telegraph.manager.api.language import sentence
-from telegraph.manager.api.session import bearer
+from telegraph.manager.api.session import bearer, caller_of
 from telegraph.manager.attendance import require_own
 from telegraph.manager.core import Core
-from telegraph.manager.sessions import Caller, find_caller
+from telegraph.manager.sessions import Caller
 from telegraph.protocol.language import language_of
 from telegraph.protocol.manager_api import Answer, HeartbeatRequest, UserAnswer
 
@@ -64,7 +64,7 @@ class Quick:
         if headers is None or headers.get(b"content-type") != _JSON or not _is_short(headers):
             return None, receive
         try:
-            caller = await self._caller(headers)
+            caller = await self._caller(headers, heartbeat=True)
         except TelegraphError:
             return None, receive
         message: Any = await receive()
@@ -80,9 +80,9 @@ class Quick:
             return None
         return _noted(headers.get(b"accept-language", b""))
 
-    async def _caller(self, headers: Headers) -> Caller:
+    async def _caller(self, headers: Headers, *, heartbeat: bool = False) -> Caller:
         token = bearer(headers.get(b"authorization", b"").decode("latin-1"))
-        return await find_caller(self._core.recent, token)
+        return await caller_of(self._core, token, heartbeat=heartbeat)
 
 
 def _usual(headers: list[tuple[bytes, bytes]]) -> Headers | None:

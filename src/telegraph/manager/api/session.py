@@ -7,7 +7,7 @@ from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency, Provide
 from litestar.handlers import BaseRouteHandler
 
-from telegraph.errors import Language, NotLoggedIn
+from telegraph.errors import DirectoryUnavailable, Language, NotLoggedIn
 from telegraph.manager.core import Core
 from telegraph.manager.sessions import Caller, find_caller
 from telegraph.protocol.language import language_of
@@ -32,6 +32,22 @@ def bearer(authorization: str) -> str:
     return token.strip()
 
 
+async def caller_of(core: Core, token: str, *, heartbeat: bool = False) -> Caller:
+    """Who calls with a token. While the directory is away, a heartbeat of whoever sent the last one is known here.
+
+    Raises:
+        NotLoggedIn: no session, or one that has ended.
+        DirectoryUnavailable: it cannot be said.
+    """
+    try:
+        return await find_caller(core.recent, token)
+    except DirectoryUnavailable:
+        known = core.attendance.last_caller(token) if heartbeat else None
+        if known is None:
+            raise
+        return known
+
+
 async def needs_session(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
     """Litestar guard of calls that need a session.
 
@@ -40,7 +56,8 @@ async def needs_session(connection: ASGIConnection[Any, Any, Any, Any], _handler
     """
     core: Core = connection.app.state[_CORE]
     token = bearer(connection.headers.get("authorization", ""))
-    connection.state[_CALLER] = await find_caller(core.recent, token)
+    heartbeat = connection.scope["path"] == "/heartbeat"
+    connection.state[_CALLER] = await caller_of(core, token, heartbeat=heartbeat)
 
 
 def _caller(request: Request[Any, Any, Any]) -> Caller:

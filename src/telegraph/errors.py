@@ -8,12 +8,13 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
     TelegraphError (500)
     ├── RemoteError (500)
     ├── BadInput (400)          MalformedBody · IllegalName · IllegalPassword · IllegalAddress · IllegalText
+    │                           IllegalPassphrase
     │                           IllegalInvite · IllegalCsr · IllegalQuery · IllegalSafetyNumber
     │                           BodyTooLarge (413) · UnsupportedMedia (415)
     ├── Refused (403)           NotLoggedIn (401) · WrongCredentials (401) · ForeignSession · WrongRole
     │                           RegistrationClosed · InviteNeeded · ForeignOrigin · ForgedFrame · BadSignature
     │                           WrongApiToken (401) · WrongPassword (401) · RevokedKey
-    │                           WrongToken (401)
+    │                           WrongToken (401) · WrongPassphrase (401)
     ├── Missing (404)           UnknownUser · UnknownPath · UnknownMessage · UnknownSession · AccountDeleted
     │                           UnknownMember · WrongMethod (405)
     ├── Conflict (409)          NameTaken · WrongState · StaleCounter · OtherAccount · SequenceGap · KeyChanged
@@ -24,6 +25,7 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
     │                           DirectoryFull · MembersUnsettled · LearnerBehind
     └── CannotStart (500)       PortTaken · DataInUse · DataUnreadable · CaUnreadable · CaUnknown · CaMismatch
                                 InsecureOffLoopback · TestingOnly · NewerSchema · KeyFileUnreadable · BackupUnreadable
+                                BackupNotWritten
                                 EtcdMissing · EtcdTooOld · SealBroken · NotInCluster · CannotJoin · CannotLeave
 """
 
@@ -135,6 +137,13 @@ class IllegalPassword(BadInput):
     spanish = "Esa contraseña no se puede usar: debe tener al menos 8 caracteres y a lo sumo 72 bytes en UTF-8."
 
 
+class IllegalPassphrase(BadInput):
+    """That passphrase is too short for a backup: whoever finds the file can try many, so it must have at least 12 characters."""
+
+    code = "illegal_passphrase"
+    spanish = "Esa frase de paso es demasiado corta para una copia de seguridad: quien halle el archivo puede probar muchas, así que debe tener al menos 12 caracteres."
+
+
 class IllegalAddress(BadInput):
     """That is not an address that others could reach: {detail}."""
 
@@ -226,6 +235,14 @@ class WrongPassword(Refused):
     code = "wrong_password"
     status = 401
     spanish = "Esa contraseña no abre los mensajes de este equipo; si se cambió en otro, dé también la anterior o el código de recuperación."
+
+
+class WrongPassphrase(Refused):
+    """That passphrase does not open the backup {path}, or the beginning of the file was changed; nothing was restored."""
+
+    code = "wrong_passphrase"
+    status = 401
+    spanish = "Esa frase de paso no abre la copia de seguridad {path}, o el comienzo del archivo fue alterado; no se restauró nada."
 
 
 class WrongApiToken(Refused):
@@ -635,6 +652,13 @@ class BackupUnreadable(CannotStart):
 
     code = "backup_unreadable"
     spanish = "La copia de seguridad {path} no se puede usar: {detail}."
+
+
+class BackupNotWritten(CannotStart):
+    """The backup {path} was not written: {detail}."""
+
+    code = "backup_not_written"
+    spanish = "La copia de seguridad {path} no se escribió: {detail}."
 
 
 class CaUnreadable(CannotStart):

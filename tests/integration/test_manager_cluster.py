@@ -141,7 +141,33 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def test_without_a_majority_nothing_is_registered_and_afterwards_all_go_on(group: ManagerGroup) -> None:
+def test_a_group_s_directory_is_backed_up_while_it_runs_and_becomes_a_single_manager(
+    group: ManagerGroup, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("correct horse battery staple", encoding="utf-8")
+    written = group.say(1, "backup", str(tmp_path / "copy"), "--passphrase-file", str(secret))
+    restored = telegraph(
+        *("manager", "restore", tmp_path / "copy", "--data", tmp_path / "manager-0"),
+        *("--passphrase-file", secret, "--format", "json"),
+    )
+    assert (restored.code, restored.json["accounts"]) == (0, written["accounts"]), restored.err
+    with ManagerGroup(tmp_path, 0) as alone:
+        alone.add_single()
+        shown = alone.say(0, "status")
+        assert shown["state_hash"] == written["state_hash"] == group.say(0, "status")["state_hash"]
+        assert (shown["clustered"], len(shown["members"])) == (False, 1)
+        assert alone.ca.read_bytes() == group.ca.read_bytes()
+        log_in(alone, 0, "alice")
+        alone.stop(0)
+        alone.start(0, "--cluster-init")  # and a cluster again, with secrets of its own
+        shown = alone.say(0, "status")
+        assert (shown["clustered"], shown["state_hash"]) == (True, written["state_hash"])
+        assert alone.say(0, "token") != group.say(0, "token")
+        log_in(alone, 0, "alice")
+
+
+def test_without_a_majority_nothing_is_registered_and_afterwards_all_go_on(group: ManagerGroup, tmp_path: Path) -> None:
     known = json.loads((group.data(0) / "cluster.json").read_text())["clients"]
     assert len(known) == 3
     group.kill(1, 2)
@@ -154,6 +180,12 @@ def test_without_a_majority_nothing_is_registered_and_afterwards_all_go_on(group
     assert (shown["quorum"], shown["state_hash"], len(shown["members"])) == (False, None, 3)
     leaving = telegraph("manager", "leave", "--data", group.data(0))
     assert leaving.code == 3
+    (tmp_path / "secret").write_text("correct horse battery staple", encoding="utf-8")
+    backing_up = telegraph(
+        *("manager", "backup", tmp_path / "copy", "--data", group.data(0), "--passphrase-file", tmp_path / "secret")
+    )
+    assert (backing_up.code, "Too few identity managers" in backing_up.err) == (3, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
     group.start_all()
     register(group, 0, "dave")
 

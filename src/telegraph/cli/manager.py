@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from telegraph.cli.group import leave, new_org, status, token
+from telegraph.cli.manager_keeping import backup, restore
 from telegraph.cli.running import run_until_stopped
 from telegraph.errors import CannotStart, DataUnreadable
 from telegraph.protocol.invites import Invite, check_manager_url
@@ -205,5 +206,5 @@ async def _invite(data: Path, url: str, *, single_use: bool) -> Invite:
     return Invite(tuple(urls), ca, code)
 
 
-for command in (token, leave, status, new_org):
+for command in (token, leave, status, new_org, backup, restore):
     manager.add_command(command)

@@ -10,7 +10,6 @@ import io
 import os
 import tarfile
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Final
 from uuid import uuid4
@@ -24,6 +23,7 @@ from telegraph.node.vault import Vault
 from telegraph.protocol.version import __version__
 from telegraph.storage.datadir import DataDirectory
 from telegraph.storage.engine import sqlite3
+from telegraph.storage.newfile import new_file
 
 _MANIFEST: Final = "telegraph-backup.json"
 _FORMAT: Final = 1
@@ -52,10 +52,8 @@ async def write(database: Database, vault: Vault, target: Path) -> None:
 
 def _write(database: Database, vault: Vault, target: Path) -> None:
     try:
-        with open(target, "xb", opener=_private) as file, ExitStack() as failed:
-            failed.callback(target.unlink)
+        with new_file(target) as file:
             _fill(file, database, vault, target.with_name(f"{target.name}.store"))
-            failed.pop_all()
     except (OSError, sqlite3.Error) as problem:
         raise DataUnreadable(data=target.parent, detail=f"the backup was not written ({problem})") from problem
 
@@ -70,7 +68,6 @@ def _fill(file: IO[bytes], database: Database, vault: Vault, snapshot: Path) -> 
             archive.add(snapshot, FILE, filter=_nobody)
     finally:
         snapshot.unlink(missing_ok=True)
-    _sync(file)
 
 
 def unsent(directory: Path) -> Path:

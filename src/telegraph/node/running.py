@@ -42,7 +42,6 @@ from telegraph.node.settings import NodeSettings, settings_of
 from telegraph.node.store import Store
 from telegraph.node.trust import Ask
 from telegraph.node.unattended import secrets_of
-from telegraph.node.vault import Stretching
 from telegraph.node.while_open import WhileOpen
 from telegraph.peer.tls import Credentials, TlsEndpoint
 from telegraph.protocol.addresses import Address, parse_address
@@ -50,6 +49,7 @@ from telegraph.protocol.manager_api import User
 from telegraph.protocol.node_api import AccountState
 from telegraph.storage.datadir import DataDirectory
 from telegraph.storage.engine import sqlite3
+from telegraph.storage.stretching import Stretching
 from telegraph.supervision import supervise
 
 log = structlog.get_logger(__name__)

@@ -16,7 +16,8 @@ from telegraph.node import vault as vaults
 from telegraph.node.database import FILE, LOG_FILES, Database
 from telegraph.node.guesses import Guesses
 from telegraph.node.unattended import Secrets
-from telegraph.node.vault import Stretching, Vault
+from telegraph.node.vault import Vault
+from telegraph.storage.stretching import Stretching
 
 State = Literal["none", "locked", "open"]
 

@@ -16,15 +16,14 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Meta
 
 from telegraph.errors import DataUnreadable, NewerSchema, WrongPassword
 from telegraph.storage.datadir import write_private
+from telegraph.storage.stretching import KEY_BYTES, Stretching
 
 FILE: Final = "vault.json"
-KEY_BYTES: Final = 32
 _SALT_BYTES = 16
 _NONCE_BYTES = 12
 _CODE_BYTES = 15
@@ -36,18 +35,6 @@ _VERSION = 1
 Kind = Literal["password", "recovery", "unattended"]
 Salt = Annotated[bytes, Meta(min_length=_SALT_BYTES, max_length=_SALT_BYTES)]
 Nonce = Annotated[bytes, Meta(min_length=_NONCE_BYTES, max_length=_NONCE_BYTES)]
-
-
-class Stretching(msgspec.Struct, frozen=True):
-    """Argon2id's parameters; ``memory`` is in KiB. The bounds keep a damaged file from taking the machine with it."""
-
-    iterations: Annotated[int, Meta(ge=1, le=64)] = 3
-    lanes: Annotated[int, Meta(ge=1, le=64)] = 4
-    memory: Annotated[int, Meta(ge=8, le=4 * 1024 * 1024)] = 64 * 1024
-
-    def __post_init__(self) -> None:
-        if self.memory < 8 * self.lanes:  # RFC 9106, section 3.1
-            raise ValueError("too little memory for so many lanes")
 
 
 class Wrap(msgspec.Struct, frozen=True):
@@ -196,10 +183,4 @@ def _unwrap(wrap: Wrap, secret: bytes) -> bytes | None:
 def _stretch(secret: bytes, salt: bytes, stretching: Stretching | None) -> bytes:
     if stretching is None:
         return HKDF(SHA256(), KEY_BYTES, salt, b"telegraph vault v1").derive(secret)
-    return Argon2id(
-        salt=salt,
-        length=KEY_BYTES,
-        iterations=stretching.iterations,
-        lanes=stretching.lanes,
-        memory_cost=stretching.memory,
-    ).derive(secret)
+    return stretching.stretch(secret, salt)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from telegraph.errors import DataInUse, DataUnreadable
+from telegraph.storage.newfile import sync_folder
 
 _LOCK = "lock"
 
@@ -57,8 +58,4 @@ def write_private(path: Path, content: str) -> None:
         os.fsync(file.fileno())
         failed.pop_all()
     temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)  # the new name, too, survives a power cut
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)  # the new name, too, survives a power cut

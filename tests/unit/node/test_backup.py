@@ -1,6 +1,7 @@
 """Alice keeps a copy of her node elsewhere, and brings it back."""
 
 import io
+import os
 import tarfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from telegraph.node import backup
 from telegraph.node import vault as vaults
 from telegraph.node.store import Store
 from telegraph.node.unattended import KeyFile
-from telegraph.node.vault import Stretching
+from telegraph.storage.stretching import Stretching
 
 QUICK = Stretching(iterations=1, lanes=1, memory=8)
 PASSWORD = "correct horse battery"
@@ -122,7 +123,7 @@ async def test_a_disk_that_fills_up_leaves_no_half_a_copy(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(backup, "_sync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(DataUnreadable, match="No space left"):
         await home.back_up(tmp_path / "copy.tar")
     assert names(tmp_path) == ["home"]

@@ -22,8 +22,8 @@ from telegraph.node.app import Node
 from telegraph.node.database import FILE
 from telegraph.node.settings import NodeSettings
 from telegraph.node.store import Store
-from telegraph.node.vault import Stretching
 from telegraph.protocol.manager_api import LoggedIn, Registered
+from telegraph.storage.stretching import Stretching
 
 QUICK = Stretching(memory=32)
 PASSWORD = "correct horse battery"

@@ -11,7 +11,7 @@ import pytest
 from telegraph.errors import DataUnreadable, KeyFileUnreadable, NotLoggedIn, RateLimited, WrongPassword
 from telegraph.node.store import Store
 from telegraph.node.unattended import KeyFile, Keyring
-from telegraph.node.vault import Stretching
+from telegraph.storage.stretching import Stretching
 
 QUICK = Stretching(iterations=1, lanes=1, memory=8)
 PASSWORD = "correct horse battery"

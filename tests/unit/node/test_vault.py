@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from telegraph.errors import DataUnreadable, NewerSchema, WrongPassword
 from telegraph.node import vault as vaults
-from telegraph.node.vault import Stretching
+from telegraph.storage.stretching import Stretching
 
 QUICK = Stretching(iterations=1, lanes=1, memory=8)
 PASSWORD = "correct horse battery"

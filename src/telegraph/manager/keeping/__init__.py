@@ -1,0 +1,1 @@
+"""A copy of the directory to keep elsewhere, encrypted, and bringing it back as a single manager."""

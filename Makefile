@@ -3,26 +3,30 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test long check bench docs format lock clean
+.PHONY: help run test long check bench docs format lock clean page
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
 
-run: $(READY) ## one manager, two people and a bot on this machine, and a conversation in this terminal
+run: $(READY) page ## one manager, two people and a bot on this machine, and a conversation in this terminal
 	$(BIN)/telegraph demo
 
-test: check ## everything but the full counts, in at most 12 minutes
+test: check page ## everything but the full counts, in at most 12 minutes
 	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist loadfile
 
-long: check ## everything, with the full counts
+long: check page ## everything, with the full counts
 	TELEGRAPH_EXAMPLES=300 $(BIN)/python -m pytest
 
-check: $(READY) ## style, types, direction of imports, generated pages in step
+check: $(READY) ## style, types, direction of imports, generated pages in step; the same of the page, and its unit tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@for script in scripts/generate_*.py; do echo "$$script --check"; $(BIN)/python "$$script" --check || exit 1; done
+	$(BIN)/python scripts/web.py check
+
+page: $(READY) ## build the web page, if a source of it is newer
+	$(BIN)/python scripts/web.py build
 
 bench: $(READY) ## one script per question; each prints medians and ratios
 	@for script in bench/*.py; do \
@@ -41,8 +45,9 @@ lock: $(READY) ## choose versions anew within pyproject.toml; hashes yes, names 
 	  --universal --python-version 3.11 --group dev pyproject.toml -o requirements.lock
 
 clean: ## remove the environment, caches and the demo's data
+	rm -rf web/node_modules src/telegraph/node/web
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist telegraph-demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): requirements.lock pyproject.toml scripts/setup.sh
+$(READY): requirements.lock scripts/nodejs.lock pyproject.toml scripts/setup.sh
 	scripts/setup.sh

@@ -6,8 +6,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Everything that is wanted from the system, in one place: Python for the program; for tests/cluster libfaketime (clock
-# jumps) and iproute2 (networks that change); etcd for several managers, and etcdctl to look at it.
-SYSTEM_PACKAGES=(python3 python3-venv libfaketime iproute2 etcd-server etcd-client)
+# jumps) and iproute2 (networks that change); etcd for several managers, and etcdctl to look at it; Chromium, and a font
+# with emoji, for tests/browser. Node.js comes from PyPI where the system has none that is new enough (Debian 12 has 18).
+SYSTEM_PACKAGES=(python3 python3-venv libfaketime iproute2 etcd-server etcd-client chromium fonts-noto-color-emoji)
 
 # A Python that is new enough and can make an environment with pip in it. Debian keeps ensurepip in python3-venv,
 # and a pyenv shim may be on the path without a Python behind it: so each is asked, not only looked for.
@@ -70,11 +71,11 @@ fi
 
 # One manager and nodes run without them: where they cannot be installed, the tests that need them say so.
 if ! compgen -G "/usr/lib/*/faketime/libfaketimeMT.so.1" >/dev/null || ! command -v ip >/dev/null ||
-    ! command -v etcd >/dev/null; then
+    ! command -v etcd >/dev/null || ! command -v chromium >/dev/null; then
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-        install_packages || echo "setup: libfaketime, iproute2 and etcd could not be installed; some tests will fail" >&2
+        install_packages || echo "setup: libfaketime, iproute2, etcd and chromium could not be installed; some tests will fail" >&2
     else
-        echo "setup: some tests need more: sudo apt-get install libfaketime iproute2 etcd-server etcd-client" >&2
+        echo "setup: some tests need more: sudo apt-get install libfaketime iproute2 etcd-server etcd-client chromium" >&2
     fi
 fi
 
@@ -82,6 +83,9 @@ fi
 pip() { .venv/bin/python -m pip --disable-pip-version-check --quiet --quiet "$@" </dev/null; }
 echo "setup: installing what requirements.lock names (a minute or two the first time)" >&2
 pip install --require-hashes -r requirements.lock
+# The page is built with Node.js: that of the machine, if it is new enough.
+.venv/bin/python -c 'import sys; sys.path.insert(0, "scripts"); import web; sys.exit(web.node_folder() is None)' ||
+    pip install --require-hashes -r scripts/nodejs.lock
 # hatchling is in the lock: no build isolation means that nothing unhashed is downloaded here.
 pip install --no-deps --no-build-isolation --no-index --editable .
 touch .venv/.ready

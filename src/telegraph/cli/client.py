@@ -158,6 +158,10 @@ class NodeApi:
         """How the node is."""
         return await self._call("GET", "/status", api.NodeStatus)
 
+    async def browser_link(self) -> api.BrowserLink:
+        """A link that lets a browser in, once."""
+        return await self._call("POST", "/browser-link", api.BrowserLink)
+
     async def settings(self) -> api.Settings:
         """The choices of the account on the node."""
         return await self._call("GET", "/settings", api.Settings)

@@ -16,6 +16,7 @@ from telegraph.storage.datadir import write_private
 
 if TYPE_CHECKING:
     from telegraph.manager.app import Manager
+    from telegraph.node.api.server import LocalApi
     from telegraph.node.app import Node
 
 PEOPLE = ("alice", "bob")
@@ -52,13 +53,15 @@ async def _demo(data: Path, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as running:
         manager = await running.enter_async_context(Manager(ManagerSettings(data=data / "manager", port=0, udp_port=0)))
         password = _password(data)
+        links: list[str] = []
         for number, name in enumerate(PEOPLE):
-            await _start(running, data / name, name, password, manager, api_port=_FIRST_API_PORT + number)
-        bot = await _start(running, data / BOT, BOT, password, manager, api_port=None)
+            node = await _start(running, data / name, name, password, manager)
+            links.append((await _serve(running, node, _FIRST_API_PORT + number)).browser_link())
+        bot = await _start(running, data / BOT, BOT, password, manager)
         answering = asyncio.create_task(answer(bot))
         running.callback(answering.cancel)
         await _greet(bot)
-        _explain(data, manager.url)
+        _explain(data, manager.url, links)
         await _chat_or_wait(data / PEOPLE[0], stop)
 
 
@@ -69,31 +72,32 @@ def _password(data: Path) -> str:
     return file.read_text(encoding="utf-8")
 
 
-async def _start(
-    running: AsyncExitStack, data: Path, name: str, password: str, manager: "Manager", *, api_port: int | None
-) -> "Node":
-    """One person's node, registered and logged in, with the local API if a port is given."""
-    from telegraph.errors import NameTaken, PortTaken
-    from telegraph.node.api.server import LocalApi
+async def _start(running: AsyncExitStack, data: Path, name: str, password: str, manager: "Manager") -> "Node":
+    """One person's node, registered and logged in."""
+    from telegraph.errors import NameTaken
     from telegraph.node.app import Node
     from telegraph.node.settings import NodeSettings
 
-    settings = NodeSettings(
-        data=data, managers=(manager.url,), ca_file=manager.ca_path, host="127.0.0.1", peer_port=0, api_port=api_port
-    )
+    settings = NodeSettings(data=data, managers=(manager.url,), ca_file=manager.ca_path, host="127.0.0.1", peer_port=0)
     node = await running.enter_async_context(Node.with_settings(settings))
     if node.account_state == "none":
         with contextlib.suppress(NameTaken):
             await node.register(name, password)
     if node.account_state != "online":
         await node.login(name, password)
-    if api_port is not None:
-        try:
-            api = LocalApi(node)
-        except PortTaken:
-            api = LocalApi(node, port=0)
-        await running.enter_async_context(api)
     return node
+
+
+async def _serve(running: AsyncExitStack, node: "Node", port: int) -> "LocalApi":
+    """The page and local API of a node, on a port or, if that is taken, on any."""
+    from telegraph.errors import PortTaken
+    from telegraph.node.api.server import LocalApi
+
+    try:
+        api = LocalApi(node, port=port)
+    except PortTaken:
+        api = LocalApi(node, port=0)
+    return await running.enter_async_context(api)
 
 
 async def answer(bot: "Node") -> None:
@@ -125,12 +129,16 @@ def _program() -> str:
     return "telegraph" if shutil.which("telegraph") else sys.argv[0]
 
 
-def _explain(data: Path, manager_url: str) -> None:
+def _explain(data: Path, manager_url: str, links: list[str]) -> None:
     program = _program()
+    pages = [f"  {name:<9} {link}" for name, link in zip(PEOPLE, links, strict=True)]
     click.echo(
         "\n".join(
             (
                 "Demo ready: a Telegraph with one manager and three nodes runs on this machine.",
+                "Open these two pages, side by side; each link works once (telegraph web makes another):",
+                *pages,
+                "Or talk in a terminal:",
                 f"  manager   {manager_url}",
                 f"  alice     {program} chat bob --data {data / 'alice'}",
                 f"  bob       {program} chat alice --data {data / 'bob'}",

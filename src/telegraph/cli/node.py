@@ -125,6 +125,8 @@ async def _serve(settings: "NodeSettings", ask: "Ask | None", stop: asyncio.Even
 
     async with Node.with_settings(settings, ask) as node, LocalApi(node) as api:
         click.echo(f"Node ready: {api.url} (account: {node.account_state}, peers on port {node.peer_port})")
+        if sys.stdout.isatty():  # the link lets a browser in, so it does not belong into a log
+            click.echo(f"Open {api.browser_link()}")
         sys.stdout.flush()
         await stop.wait()
         await node.depart()

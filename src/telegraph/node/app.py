@@ -10,6 +10,7 @@ from telegraph.node.entering import Entering
 from telegraph.node.expiry import MAX_SECONDS, MIN_SECONDS
 from telegraph.node.model import Contact, Event, Message, as_time, id_bytes, id_text
 from telegraph.node.people import SafetyNumber
+from telegraph.peer.port import Unreachable
 from telegraph.protocol.frames import MAX_TEXT_BYTES
 from telegraph.protocol.manager_api import User
 from telegraph.protocol.names import name_key
@@ -216,13 +217,23 @@ class Node(Entering):
         """From now on others are told that their messages were read here, or not."""
         await self.database.write(lambda connection: receipts.choose(connection, on=on))
 
-    async def history(self, user: str, *, before: str | None = None, limit: int = 50) -> tuple[list[Message], bool]:
+    async def history(
+        self, user: str, *, before: str | None = None, after: str | None = None, limit: int = 50
+    ) -> tuple[list[Message], bool]:
         """Up to ``limit`` messages before one (None: the latest), oldest first, and whether there are older ones.
 
+        With ``after`` instead, those that follow a message, and whether there are newer ones.
+
         Raises:
-            UnknownMessage: ``before`` is no message of this conversation.
+            UnknownMessage: ``before`` or ``after`` is no message of this conversation.
+            BadInput: both are given.
         """
+        if before is not None and after is not None:
+            raise BadInput(detail="give before or after, not both")
         contact = await self.contact(user)
+        if after is not None:
+            start = history.find(self.database.reader, contact.id, self._find_message(contact, after))
+            return history.following(self.database.reader, contact.id, self._me, after=start, limit=limit)
         row = None
         if before is not None:
             row = history.find(self.database.reader, contact.id, self._find_message(contact, before))
@@ -267,6 +278,12 @@ class Node(Entering):
         contact = self._contacts.of_user(user_id)
         hidden = contact is not None and contact.blocked
         return (False, None) if hidden else self._online.get(user_id, (False, None))
+
+    def reach(self, contact: Contact) -> tuple[bool, tuple[float, Unreachable] | None]:
+        """Whether a connection to somebody is open, and how long ago the latest attempt failed, in seconds, and why."""
+        if self._peers is None:
+            return False, None
+        return self._peers.links.of(contact.id) is not None, self._peers.failure(contact.id)
 
     # --- trust ---
 

@@ -74,6 +74,8 @@ class Courier:
         self._fresh: deque[MessageFrame] = deque()
         self._unread = True
         self._due = 0
+        self.failure: tuple[float, Unreachable] | None = None
+        """The latest attempt that failed since one did not: when, by the loop's clock, and why."""
 
     def wake(self) -> None:
         """There may be something to do: what, has to be read."""
@@ -144,9 +146,11 @@ class Courier:
         if link is None:
             try:
                 link = await self._reach()
-            except Unreachable:
+            except Unreachable as problem:
+                self.failure = asyncio.get_running_loop().time(), problem
                 await self._rest()
                 return
+        self.failure = None
         before = link.acknowledged
         try:
             await self._carry(link)

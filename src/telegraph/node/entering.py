@@ -16,12 +16,15 @@ from telegraph.errors import (
     TelegraphError,
     Unavailable,
 )
+from telegraph.node import organisation
 from telegraph.node.account import Account, become_another_device
 from telegraph.node.backoff import Backoff
+from telegraph.node.joining import EarlyStore, settle_ca
 from telegraph.node.model import AccountChanged
+from telegraph.node.organisation import Organisation
 from telegraph.node.running import Running
 from telegraph.node.settings import NodeSettings
-from telegraph.node.trust import Ask
+from telegraph.node.trust import Ask, ca_fingerprint
 from telegraph.node.unattended import secrets_of
 from telegraph.protocol.manager_api import SessionInfo, SettingsChange
 from telegraph.protocol.names import check_password, check_username, name_key
@@ -164,6 +167,33 @@ class Entering(Running):
     async def _lock(self) -> None:
         self._stop_later()
         await super()._lock()
+
+    # --- the organisation, before there is an account ---
+
+    async def look_at_organisation(self, address: str = "") -> Organisation:
+        """What stands behind a manager's address or an invite link, see :func:`telegraph.node.organisation.look`."""
+        return await organisation.look(self.settings, address)
+
+    async def choose_organisation(self, managers: list[str], fingerprint: str | None) -> None:
+        """This node belongs to the organisation with these managers and this CA from now on, until it has an account.
+
+        Raises:
+            OtherAccount: there is an account already.
+            CaMismatch, ManagerAway: the managers show another CA, or do not answer now.
+        """
+        async with self._one_at_a_time():
+            if self._store.state != "none":
+                raise OtherAccount(username=self.username or "-")
+            settings = organisation.chosen(self.settings, managers, fingerprint)
+            early = EarlyStore()
+            _, ca = await settle_ca(settings, early, list(settings.managers), None, None)
+            self.settings, self._early, self._ca = settings, early, ca
+
+    @property
+    def organisation(self) -> Organisation:
+        """The organisation as it is settled so far."""
+        fingerprint = ca_fingerprint(self._ca) if self._ca else None
+        return Organisation(tuple(self.managers), fingerprint, self.settings.invite_code)
 
     async def logout(self) -> None:
         """Ends the session and locks the store; this node is offline at once.

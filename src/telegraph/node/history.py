@@ -86,6 +86,19 @@ def page(
     return [as_message(row, me) for row in reversed(rows[:limit])], len(rows) > limit
 
 
+def following(
+    connection: sqlite3.Connection, contact: int, me: str, *, after: int | None, limit: int
+) -> tuple[list[Message], bool]:
+    """Up to ``limit`` messages after a row, oldest first, and whether there are newer ones."""
+    rows = connection.execute(
+        f"{SELECT_MESSAGE} WHERE m.contact = ?"
+        " AND (m.ord, m.depth, m.uuid) > (SELECT ord, depth, uuid FROM messages WHERE id = ?)"
+        " ORDER BY m.ord, m.depth, m.uuid LIMIT ?",
+        (contact, after, limit + 1),
+    ).fetchall()
+    return [as_message(row, me) for row in rows[:limit]], len(rows) > limit
+
+
 def unread(connection: sqlite3.Connection, me: str) -> list[Message]:
     """Every unread message of every conversation, in the order in which they arrived."""
     rows = connection.execute(f"{SELECT_MESSAGE} WHERE m.id IN ({_UNREAD}) ORDER BY m.id").fetchall()

@@ -178,6 +178,14 @@ class Peers:
             courier.hurry()
         self._rounds.hurry()
 
+    def failure(self, contact_id: int) -> tuple[float, Unreachable] | None:
+        """The seconds since the latest attempt to reach a contact failed, and why; None if none has."""
+        courier = self._couriers.get(contact_id)
+        if courier is None or courier.failure is None:
+            return None
+        at, problem = courier.failure
+        return asyncio.get_running_loop().time() - at, problem
+
     def visit(self, contact_id: int) -> None:
         """Makes a link to a contact if there is none."""
         if not self._closed and self.links.of(contact_id) is None:

@@ -13,6 +13,8 @@ from telegraph.protocol.manager_api import Password, SessionInfo, Status, Userna
 
 API_PREFIX = "/api/v1"
 DEFAULT_API_PORT = 8420
+BROWSERS_FILE = "api-browsers"
+"""Hashes of the cookies that were given out, so that a browser stays known when the node starts again."""
 TOKEN_FILE = "api-token"  # noqa: S105 - a file's name
 ENDPOINT_FILE = "api-endpoint"
 """Beside the token: the URL of the running node's local API, one line."""
@@ -86,9 +88,47 @@ class PasswordChange(msgspec.Struct):
 
 
 class BrowserRequest(msgspec.Struct):
-    """``POST /api/v1/browser``: trades the API token for a cookie."""
+    """``POST /api/v1/browser``: trades the API token, or the code of a link that works once, for a cookie."""
 
     token: Annotated[str, Meta(max_length=256)]
+
+
+class BrowserLink(msgspec.Struct):
+    """200 of ``POST /api/v1/browser-link``: where a browser on this machine opens the page; it works once."""
+
+    url: str
+
+
+class Door(msgspec.Struct):
+    """``GET /api/v1/door``: what a page must know to greet somebody; ``open``: this browser has a cookie that fits."""
+
+    account: AccountState
+    open: bool
+
+
+class Organisation(msgspec.Struct):
+    """Whom this node belongs to, or would: its managers' URLs, and the CA's fingerprint (SHA-256, hex; null: none yet).
+
+    ``invite``: the code for registration that a link carried. ``settled``: there is an account, so it stays as it is.
+    """
+
+    managers: list[str]
+    fingerprint: str | None
+    invite: str | None = None
+    settled: bool = False
+
+
+class OrganisationRequest(msgspec.Struct):
+    """``POST /api/v1/organisation/look``: the address of a manager, an invite link, or nothing to look around."""
+
+    address: Annotated[str, Meta(max_length=2048)] = ""
+
+
+class OrganisationChoice(msgspec.Struct):
+    """``PUT /api/v1/organisation``: the user has compared this fingerprint, and wants these managers."""
+
+    managers: Annotated[list[str], Meta(min_length=1, max_length=32)]
+    fingerprint: Annotated[str, Meta(max_length=128)] | None = None
 
 
 class Account(msgspec.Struct):
@@ -222,7 +262,8 @@ class Trust(msgspec.Struct):
 class SafetyNumber(msgspec.Struct):
     """``GET /api/v1/people/{user}/safety-number``: 60 digits that are the same at both ends if nobody is in between.
 
-    They come in groups of five. ``scan`` is what a QR code of it holds. ``offered``: the number with the key that the
+    They come in groups of five. ``scan`` is what a QR code of it holds, ``qr`` that code, row by row, 1 is dark.
+    ``offered``: the number with the key that the
     directory says is theirs now, if the user has to decide on one.
     """
 
@@ -231,6 +272,7 @@ class SafetyNumber(msgspec.Struct):
     scan: str
     verified: bool
     offered: str | None = None
+    qr: list[str] = []
 
 
 class VerifyRequest(msgspec.Struct):
@@ -242,6 +284,43 @@ class VerifyRequest(msgspec.Struct):
 
     number: Annotated[str, Meta(max_length=256)] | None = None
     without_number: bool = False
+
+
+ReachCause = Literal[
+    "blocked",
+    "key_changed",
+    "account_deleted",
+    "logged_out",
+    "not_tried",
+    "no_address",
+    "offline",
+    "refused",
+    "no_answer",
+    "no_route",
+    "certificate",
+    "revoked",
+    "unknown",
+]
+"""Why nothing goes to somebody now. ``offline``: the managers say that they are away. ``refused``: their machine
+answers, but no node of theirs does. ``no_answer``: nobody answered in time, as behind a firewall. ``certificate``:
+somebody else is there, or a clock is wrong."""
+
+
+class Reach(msgspec.Struct):
+    """``GET /api/v1/people/{user}/reach``: whether messages go to somebody right now, and if not, why.
+
+    ``linked``: a connection is open. ``managers``: one answers this node. ``address`` is where they were last known to
+    be, HOST:PORT. ``tried_ago`` are the seconds since the last attempt that failed; null: none did.
+    """
+
+    user: str
+    user_id: str
+    linked: bool
+    managers: bool
+    pending: int
+    address: str | None = None
+    cause: ReachCause | None = None
+    tried_ago: float | None = None
 
 
 class KeyDecision(msgspec.Struct):

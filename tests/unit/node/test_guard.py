@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from litestar.handlers import BaseRouteHandler
 from litestar.testing import RequestFactory
@@ -75,3 +77,40 @@ def test_another_web_site_is_refused_even_with_the_token(origin: str) -> None:
 @pytest.mark.parametrize("host", [f"127.0.0.1:{PORT}", f"localhost:{PORT}", f"[::1]:{PORT}", f"LOCALHOST:{PORT}"])
 def test_the_nodes_own_page_may_pass(host: str) -> None:
     check(guard(), host=host, origin=f"http://localhost:{PORT}", authorization=f"Bearer {TOKEN}")
+
+
+def test_a_browser_stays_known_when_the_node_starts_again(tmp_path: Path) -> None:
+    first = Guard(TOKEN, "abc", PORT, tmp_path / "browsers")
+    cookie = first.new_cookie()
+
+    check(Guard(TOKEN, "abc", PORT, tmp_path / "browsers"), cookie=f"{cookie.key}={cookie.value}")
+    assert str(cookie.value) not in (tmp_path / "browsers").read_text()
+
+
+def test_after_a_log_out_no_browser_is_known_any_more_not_even_after_a_restart(tmp_path: Path) -> None:
+    first = Guard(TOKEN, "abc", PORT, tmp_path / "browsers")
+    cookie = first.new_cookie()
+    first.forget_cookies()
+
+    with pytest.raises(WrongApiToken):
+        check(Guard(TOKEN, "abc", PORT, tmp_path / "browsers"), cookie=f"{cookie.key}={cookie.value}")
+
+
+def test_a_link_lets_one_browser_in_and_only_for_a_while() -> None:
+    now = 0.0
+    one = Guard(TOKEN, "abc", PORT, clock=lambda: now)
+    early, late = (one.link("http://127.0.0.1:8420/").rpartition("/#/open/")[2] for _ in range(2))
+
+    assert one.take_code(early)
+    assert not one.take_code(early)
+    assert not one.take_code("guess")
+    now = 601.0
+    assert not one.take_code(late)
+
+
+def test_links_do_not_pile_up() -> None:
+    one = Guard(TOKEN, "abc", PORT)
+    codes = [one.link("http://x").rpartition("/")[2] for _ in range(100)]
+
+    assert not one.take_code(codes[0])
+    assert one.take_code(codes[-1])

@@ -77,10 +77,16 @@ async def unblock(node: NamedDependency[Node], user: FromPath[str]) -> api.Trust
     return views.trust(await node.unblock(user))
 
 
+@get("/people/{user:str}/reach", responses=answers(*ABOUT_SOMEBODY))
+async def reach(node: NamedDependency[Node], user: FromPath[str]) -> api.Reach:
+    """Whether messages go to somebody right now, and if not, why."""
+    return views.reach(node, await node.contact(user))
+
+
 @get("/blocked", responses=answers(*MEMBER))
 async def blocked(node: NamedDependency[Node]) -> api.BlockedPeople:
     """Everybody who is blocked, by name."""
     return api.BlockedPeople([views.trust(contact) for contact in node.blocked()])
 
 
-PEOPLE_ROUTES: Final = (safety_number, trust, verify, unverify, decide_key, block, unblock, blocked)
+PEOPLE_ROUTES: Final = (reach, safety_number, trust, verify, unverify, decide_key, block, unblock, blocked)

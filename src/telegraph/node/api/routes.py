@@ -24,11 +24,10 @@ from telegraph.errors import (
     RateLimited,
     RegistrationClosed,
     UnknownMessage,
-    WrongApiToken,
     WrongCredentials,
     WrongPassword,
 )
-from telegraph.node.api import account_calls, message_calls, settings_calls, views
+from telegraph.node.api import account_calls, entrance, message_calls, settings_calls, views
 from telegraph.node.api.download import pieces_of, taken
 from telegraph.node.api.guard import Guard
 from telegraph.node.api.people import PEOPLE_ROUTES
@@ -43,6 +42,7 @@ from telegraph.rest.errors import answers
 
 MAX_PAGE = 1000
 Before = Annotated[str | None, QueryParameter(max_length=36, description="id of a message")]
+After = Annotated[str | None, QueryParameter(max_length=36, description="id of a message, instead of before")]
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="messages at most")]
 Query = Annotated[
     str, QueryParameter(name="query", max_length=256, description="how the name begins; empty: who is online")
@@ -129,20 +129,6 @@ async def recovery_code(node: NamedDependency[Node], data: JSONBody[api.Recovery
     return api.RecoveryCode(await node.renew_recovery_code(data.password))
 
 
-@post(
-    "/browser",
-    dto=StrictJson,
-    return_dto=None,
-    status_code=200,
-    responses=answers(WrongApiToken, ForeignOrigin, *BODY),
-)
-async def browser(guard: NamedDependency[Guard], data: JSONBody[api.BrowserRequest]) -> Response[api.Ok]:
-    """Trades the token of the data directory for a cookie."""
-    if not guard.token_fits(data.token):
-        raise WrongApiToken
-    return Response(api.Ok("Welcome."), cookies=[guard.new_cookie()])
-
-
 @get("/backup", media_type="application/x-tar", responses=answers(DataUnreadable, Busy, *MEMBER))
 async def backup(node: NamedDependency[Node]) -> Stream:
     """A copy of this node as a tar file, still encrypted: the password of today or the recovery code opens it."""
@@ -171,10 +157,13 @@ async def conversations(node: NamedDependency[Node]) -> api.Conversations:
 
 @get("/conversations/{user:str}/messages", responses=answers(IllegalQuery, UnknownMessage, *ABOUT_SOMEBODY))
 async def messages(
-    node: NamedDependency[Node], user: FromPath[str], before: Before = None, limit: Limit = 50
+    node: NamedDependency[Node], user: FromPath[str], before: Before = None, after: After = None, limit: Limit = 50
 ) -> api.MessagesPage:
-    """A page of a conversation, oldest first: the latest messages, or those before a message's id."""
-    found, more = await node.history(user, before=before, limit=limit)
+    """A page of a conversation, oldest first: the latest messages, those before a message's id, or those after one.
+
+    ``more`` is about the direction that was asked for.
+    """
+    found, more = await node.history(user, before=before, after=after, limit=limit)
     return api.MessagesPage([as_api_message(message) for message in found], more)
 
 
@@ -224,12 +213,13 @@ def rest_router(node: Node, guard: Guard) -> Router:
             *message_calls.CALLS,
             *settings_calls.CALLS,
             *account_calls.CALLS,
+            *entrance.CALLS,
         ],
     )
     unguarded = Router(
         "/",
         guards=[guard.origin],
-        route_handlers=[log_in, browser],
+        route_handlers=[log_in, *entrance.OPEN_CALLS],
         security=[{}],
     )
     return Router(

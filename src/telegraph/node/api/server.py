@@ -6,13 +6,14 @@ from typing import Final, Self
 from litestar import Litestar
 
 from telegraph.node.api.guard import Guard
+from telegraph.node.api.page import page_routes
 from telegraph.node.api.routes import rest_router
 from telegraph.node.app import Node
 from telegraph.node.settings import NodeSettings
 from telegraph.node.sockets import listen
 from telegraph.protocol import node_api
 from telegraph.protocol.manager_api import ErrorAnswer
-from telegraph.protocol.node_api import DEFAULT_API_PORT, ENDPOINT_FILE, TOKEN_FILE
+from telegraph.protocol.node_api import BROWSERS_FILE, DEFAULT_API_PORT, ENDPOINT_FILE, TOKEN_FILE
 from telegraph.rest.bodies import require_json
 from telegraph.rest.errors import MAX_BODY_BYTES, handlers
 from telegraph.rest.openapi import Description
@@ -31,6 +32,12 @@ DESCRIPTION: Final = Description(
         node_api.AccountDeletion,
         node_api.Sessions,
         node_api.BrowserRequest,
+        node_api.BrowserLink,
+        node_api.Door,
+        node_api.Organisation,
+        node_api.OrganisationRequest,
+        node_api.OrganisationChoice,
+        node_api.Reach,
         node_api.Account,
         node_api.NodeStatus,
         node_api.People,
@@ -75,8 +82,12 @@ class LocalApi:
         if not token_file.exists():
             write_private(token_file, secrets.token_urlsafe(32))
         self.token = token_file.read_text(encoding="utf-8").strip()
-        guard = Guard(self.token, node.node_id, self.port)
-        self._server = Server(application(node, guard), None)
+        self._guard = Guard(self.token, node.node_id, self.port, settings.data / BROWSERS_FILE)
+        self._server = Server(application(node, self._guard), None)
+
+    def browser_link(self) -> str:
+        """A link that opens the page in a browser on this machine and lets it in, once."""
+        return self._guard.link(self.url)
 
     async def __aenter__(self) -> Self:
         self._serving = await self._server.start(self._listener)
@@ -91,7 +102,7 @@ class LocalApi:
 def application(node: Node, guard: Guard) -> Litestar:
     """The ASGI application."""
     return Litestar(
-        route_handlers=[rest_router(node, guard)],
+        route_handlers=[rest_router(node, guard), *page_routes()],
         guards=[guard.origin],
         exception_handlers=handlers(),
         before_request=require_json,

@@ -1,6 +1,9 @@
 """The node's inner types as the local API shows them."""
 
+import segno
+
 from telegraph.node import history, safety
+from telegraph.node import reach as causes
 from telegraph.node.account import Account
 from telegraph.node.app import Node
 from telegraph.node.model import (
@@ -16,6 +19,7 @@ from telegraph.node.model import (
     StateChanged,
     as_api_message,
 )
+from telegraph.node.organisation import Organisation
 from telegraph.node.people import SafetyNumber
 from telegraph.protocol import node_api
 from telegraph.protocol.manager_api import Status, User
@@ -81,6 +85,44 @@ def safety_number(found: SafetyNumber) -> node_api.SafetyNumber:
         scan=found.scan,
         verified=found.verified,
         offered=None if found.offered is None else " ".join(safety.grouped(found.offered)),
+        qr=qr(found.scan),
+    )
+
+
+def qr(payload: str) -> list[str]:
+    """A QR code row by row, 1 is dark; without the quiet zone around it."""
+    rows = segno.make(payload, error="m", micro=False).matrix_iter(border=0)
+    return ["".join("1" if module else "0" for module in row) for row in rows]
+
+
+def organisation(found: Organisation, *, settled: bool) -> node_api.Organisation:
+    """Whom a node belongs to, or would."""
+    return node_api.Organisation(list(found.managers), found.fingerprint, found.invite, settled)
+
+
+def reach(node: Node, contact: Contact) -> node_api.Reach:
+    """Whether messages go to somebody right now, and if not, why."""
+    state = node.account_state
+    linked, failure = node.reach(contact)
+    online = node.presence(contact.user_id)[0] if state == "online" else None
+    why = None
+    if not linked:
+        why = causes.cause(
+            contact,
+            deleted=node.is_deleted(contact),
+            logged_in=state in ("online", "offline"),
+            online=online,
+            failure=failure[1] if failure else None,
+        )
+    return node_api.Reach(
+        user=contact.username,
+        user_id=contact.user_id,
+        linked=linked,
+        managers=state == "online",
+        pending=history.pending_count(node.database.reader, contact.id),
+        address=str(contact.address) if contact.address else None,
+        cause=why,
+        tried_ago=round(failure[0], 1) if failure else None,
     )
 
 

@@ -2,7 +2,7 @@
 const DAY_MS = 86_400_000;
 
 export function clock(timestamp: string, language: string): string {
-  return new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit' }).format(new Date(timestamp));
+  return new Intl.DateTimeFormat(language, { hour: 'numeric', minute: '2-digit' }).format(new Date(timestamp));
 }
 
 export function full(timestamp: string, language: string): string {
@@ -37,7 +37,7 @@ export function short(timestamp: string, now: Date, language: string): string {
 export function ago(timestamp: string, now: Date, language: string): string {
   const seconds = Math.max(0, Math.round((now.getTime() - Date.parse(timestamp)) / 1000));
   const words = new Intl.RelativeTimeFormat(language, { numeric: 'auto' });
-  if (seconds < 60) return words.format(0, 'minute').replace(/^(this|este) /, '');
+  if (seconds < 60) return words.format(0, 'second');
   if (seconds < 3600) return words.format(-Math.floor(seconds / 60), 'minute');
   if (seconds < 86_400) return words.format(-Math.floor(seconds / 3600), 'hour');
   return words.format(-Math.floor(seconds / 86_400), 'day');

@@ -56,7 +56,7 @@ def telegraph() -> Iterator[RealTelegraph]:
             for name, text in TALK:
                 other = {"alice": "bob", "bob": "alice"}[name]
                 message = org.post(name, "/messages", to=other, text=text)
-                eventually(lambda other=other, name=name, id_=message["id"]: _has(org, other, name, id_))
+                _arrived(org, other, name, message["id"])
             org.post("bob", "/conversations/alice/read")
             org.post("alice", "/conversations/bob/read")
             org.post("alice", "/conversations/elena/read")
@@ -65,9 +65,12 @@ def telegraph() -> Iterator[RealTelegraph]:
             org.close()
 
 
-def _has(org: RealTelegraph, name: str, other: str, message: str) -> bool:
-    page = org.get(name, f"/conversations/{other}/messages")
-    return any(found["id"] == message for found in page["messages"])
+def _arrived(org: RealTelegraph, name: str, other: str, message: str) -> None:
+    def there() -> bool:
+        page = org.get(name, f"/conversations/{other}/messages")
+        return any(found["id"] == message for found in page["messages"])
+
+    eventually(there)
 
 
 def link(org: RealTelegraph, name: str) -> str:

@@ -4,8 +4,8 @@ export interface Piece {
   href: string | null;
 }
 
-const ADDRESS = /https?:\/\/[^\s<>"'`{}|\\^]+/gi;
-const AFTER = /[.,:;!?…)\]*_~]+$/;
+const ADDRESS = /\bhttps?:\/\/(?=[^/?#])[^\s<>"'`{}|\\^]+/gi;
+const AFTER = /[.,:;!?…)\]*_~]$/;
 
 export function pieces(text: string): Piece[] {
   const found: Piece[] = [];
@@ -28,7 +28,7 @@ function withoutWhatFollows(address: string): string {
   for (;;) {
     const end = AFTER.exec(shown)?.[0];
     if (end === undefined) return shown;
-    if (end.startsWith(')') && count(shown, '(') >= count(shown, ')')) return shown;
+    if (end === ')' && count(shown, '(') >= count(shown, ')')) return shown;
     shown = shown.slice(0, -1);
   }
 }

@@ -8,8 +8,8 @@ const PANELS = ['settings', 'network', 'trust', 'why'] as const;
 
 export function parse(hash: string): Route {
   const parts = hash.replace(/^#\/?/, '').split('/').map(decode);
-  const panel = PANELS.find((name) => parts.includes(name) && parts.indexOf(name) !== 1) ?? null;
-  return { chat: parts[0] === 'chat' && parts[1] ? parts[1] : null, panel };
+  const chat = parts[0] === 'chat' && parts[1] ? parts[1] : null;
+  return { chat, panel: PANELS.find((name) => name === parts[chat === null ? 0 : 2]) ?? null };
 }
 
 export function hashOf(route: Route): string {

@@ -61,7 +61,7 @@ class _Quiet(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"<p>a web site of somebody else")
 
-    def log_message(self, *_: object) -> None:  # type: ignore[override]
+    def log_message(self, *_: object) -> None:
         pass
 
 

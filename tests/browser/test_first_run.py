@@ -28,8 +28,8 @@ def test_a_newcomer_compares_a_fingerprint_registers_and_keeps_a_code(screen: Sc
     page.get_by_role("button", name="Yes, it is the same").click()
 
     page.get_by_label("Name").fill("alice")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("Password again").fill(PASSWORD)
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.locator("input[name=repeated]").fill(PASSWORD)
     page.get_by_role("button", name="Create account").click()
     expect(page.get_by_role("alert")).to_contain_text("taken")
     page.get_by_label("Name").fill("frida")
@@ -41,10 +41,10 @@ def test_a_newcomer_compares_a_fingerprint_registers_and_keeps_a_code(screen: Sc
 
     page.get_by_role("button", name="Settings").click()
     page.get_by_role("button", name="Log out").click()
-    page.get_by_label("Password").fill("not the password")
+    page.locator("input[name=password]").fill("not the password")
     page.get_by_role("button", name="Unlock").click()
     expect(page.get_by_role("alert")).to_be_visible()
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.locator("input[name=password]").fill(PASSWORD)
     page.get_by_role("button", name="Unlock").click()
     expect(page.get_by_role("heading", name="frida")).to_be_visible()
 

@@ -51,7 +51,7 @@ def test_the_number_for_programs(cli: "Cli", node: "FakeNode") -> None:
 
     ran = cli("safety-number", "bob", "--qr", "--format", "json")
 
-    assert ran.json() == {"user": "bob", "number": NUMBER, "scan": SCAN, "verified": True, "offered": None}
+    assert ran.json() == {"user": "bob", "number": NUMBER, "scan": SCAN, "verified": True, "offered": None, "qr": []}
 
 
 def test_the_code_is_drawn_below_the_number(cli: "Cli", node: "FakeNode") -> None:

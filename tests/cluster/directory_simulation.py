@@ -28,6 +28,7 @@ from telegraph.manager.ca import CertificateAuthority
 from telegraph.manager.care import Care
 from telegraph.manager.core import Core
 from telegraph.manager.gate import Gate
+from telegraph.manager.look_ups import LookUps
 from telegraph.manager.metrics import Metrics
 from telegraph.manager.moment import Moment
 from telegraph.manager.passwords import Passwords
@@ -217,6 +218,7 @@ def manager(view: View, ca: CertificateAuthority) -> Application:
         revoked=RevokedKeys(view),
         attendance=attendance,
         people=People(view, attendance.live, attendance.roll),
+        look_ups=LookUps(view, lambda reads: People(reads, attendance.live, attendance.roll)),
         hub=(hub := Hub()),
         roster=Roster(hub, "https://simulated:8000"),
         metrics=Metrics(),

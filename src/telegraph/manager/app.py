@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 import structlog
 
 from telegraph.directory import records
+from telegraph.directory.port import Reads
 from telegraph.directory.records import Presence
 from telegraph.manager.accounts import Accounts, AccountSettings
 from telegraph.manager.api.application import Application
@@ -29,6 +30,7 @@ from telegraph.manager.feed import Feed
 from telegraph.manager.gate import Gate
 from telegraph.manager.invites import store_registration
 from telegraph.manager.jobs import Fence, Jobs
+from telegraph.manager.look_ups import LookUps
 from telegraph.manager.metrics import Metrics
 from telegraph.manager.notify import Notifier, Reason
 from telegraph.manager.passwords import Passwords
@@ -220,8 +222,13 @@ class Manager:
         gate = Gate(passwords, failures, self._clock)
         care = Care(directory, attendance, locks, gate, self._clock, settings.certificate_lifetime, self._ended)
         hub, metrics = Hub(), Metrics()
+        roster = Roster(hub, self.url)
         metrics.watch("users_online", "Users who are online", attendance.count_online)
         metrics.watch("event_streams", "Open event streams", lambda: len(hub))
+
+        def view(reads: Reads) -> People:
+            return People(reads, attendance.live, attendance.roll)
+
         return Core(
             settings=settings,
             directory=directory,
@@ -230,9 +237,10 @@ class Manager:
             care=care,
             revoked=RevokedKeys(directory),
             attendance=attendance,
-            people=People(directory.recent, attendance.live, attendance.roll),
+            people=view(directory.recent),
+            look_ups=LookUps(directory, view, directory.recent, lambda: not roster.ready),
             hub=hub,
-            roster=Roster(hub, self.url),
+            roster=roster,
             metrics=metrics,
             ca_pem=ca.pem,
             url=self.url,

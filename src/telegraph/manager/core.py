@@ -7,6 +7,7 @@ from telegraph.manager.accounts import Accounts
 from telegraph.manager.attendance import Attendance
 from telegraph.manager.care import Care
 from telegraph.manager.cluster.group import Group
+from telegraph.manager.look_ups import LookUps
 from telegraph.manager.metrics import Metrics
 from telegraph.manager.people import People
 from telegraph.manager.revocations import RevokedKeys
@@ -30,6 +31,7 @@ class Core:
     revoked: RevokedKeys
     attendance: Attendance
     people: People
+    look_ups: LookUps
     hub: Hub
     roster: Roster
     metrics: Metrics

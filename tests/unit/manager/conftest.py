@@ -19,6 +19,7 @@ from telegraph.manager.core import Core
 from telegraph.manager.endings import Ended
 from telegraph.manager.gate import Gate
 from telegraph.manager.invites import Registration
+from telegraph.manager.look_ups import LookUps
 from telegraph.manager.metrics import Metrics
 from telegraph.manager.moment import Moment
 from telegraph.manager.passwords import Passwords
@@ -178,6 +179,7 @@ def core_of(house: House, *, metrics_token: str | None = None) -> Core:
         revoked=house.revoked,
         attendance=house.attendance,
         people=house.people,
+        look_ups=LookUps(house.directory, lambda reads: People(reads, house.live, house.attendance.roll)),
         hub=(hub := Hub()),
         roster=Roster(hub, "https://127.0.0.1:8000"),
         metrics=Metrics(),

@@ -6,7 +6,7 @@ reads). Commits are etcd's transactions that compare revisions of last change.
 
 import math
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final
 
 from telegraph.directory.etcd import rpc_pb2 as rpc
@@ -16,9 +16,13 @@ from telegraph.directory.etcd.failures import AnswerTooLarge
 from telegraph.directory.etcd.watch import Watch
 from telegraph.directory.port import Change, Delete, Entry, HistoryGone, LeaseGone, Put, Snapshot, Unchanged
 from telegraph.directory.transactions import check_writes, prefix_end
+from telegraph.errors import DirectoryUnavailable
 
 MAX_TXN_OPS: Final = 1024
 """Conditions or writes of one commit. etcd's default is 128: members must be started with ``--max-txn-ops=1024``."""
+
+_OWN_WITHIN: Final = 0.2
+"""Seconds for the preferred member to answer what may be stale, which takes it a millisecond."""
 
 PAGE: Final = 500
 """Entries that a scan asks for at once; fewer if they are so large that an answer does not fit into one message."""
@@ -49,8 +53,17 @@ class EtcdDirectory:
     async def get(self, key: str, *, stale: bool = False) -> Entry | None:
         """The key's entry, or None."""
         request = rpc.RangeRequest(key=self._place(key), serializable=stale)
-        answer = await self._client.call(RANGE, request, need_leader=not stale)
+        answer = await self._range_of(request)
         return self._entry(answer.kvs[0]) if answer.kvs else None
+
+    async def _range_of(self, request: rpc.RangeRequest) -> rpc.RangeResponse:
+        """A stale read goes to the preferred member first, also if that failed a moment ago for want of a leader."""
+        if not request.serializable:
+            return await self._client.call(RANGE, request)
+        with suppress(DirectoryUnavailable):
+            own = self._client.addresses[0]
+            return await self._client.call(RANGE, request, need_leader=False, budget=_OWN_WITHIN, at=own)
+        return await self._client.call(RANGE, request, need_leader=False)
 
     async def scan(self, prefix: str, *, limit: int = 0, stale: bool = False) -> Snapshot:
         """All entries below the prefix, in key order, as of one revision; at most ``limit`` if that is not 0."""
@@ -68,7 +81,7 @@ class EtcdDirectory:
             wanted = min(size, limit - len(entries)) if limit else size
             request = rpc.RangeRequest(key=begin, range_end=end, limit=wanted, revision=revision, serializable=stale)
             try:
-                answer = await self._client.call(RANGE, request, need_leader=not stale)
+                answer = await self._range_of(request)
             except AnswerTooLarge:
                 if wanted == 1:
                     raise

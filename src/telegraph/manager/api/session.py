@@ -15,8 +15,10 @@ from telegraph.protocol.language import language_of
 TheCore = NamedDependency[Core]
 TheCaller = NamedDependency[Caller]
 TheLanguage = NamedDependency[Language]
+Stale = NamedDependency[bool]
 
 _CALLER: Final = "telegraph_caller"
+_STALE: Final = "telegraph_stale"
 _CORE: Final = "telegraph_core"
 
 
@@ -60,6 +62,23 @@ async def needs_session(connection: ASGIConnection[Any, Any, Any, Any], _handler
     connection.state[_CALLER] = await caller_of(core, token, heartbeat=heartbeat)
 
 
+async def session_for_look_up(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Litestar guard of look-ups: as :func:`needs_session`, but also without a quorum; then what they find is stale.
+
+    Raises:
+        NotLoggedIn: no session, or one that has ended.
+        DirectoryUnavailable: without a quorum, if the session is not known here.
+    """
+    core: Core = connection.app.state[_CORE]
+    token = bearer(connection.headers.get("authorization", ""))
+    connection.state[_CALLER], connection.state[_STALE] = await core.look_ups.caller(token)
+
+
+def _stale(request: Request[Any, Any, Any]) -> bool:
+    stale: bool = request.state[_STALE]
+    return stale
+
+
 def _caller(request: Request[Any, Any, Any]) -> Caller:
     caller: Caller = request.state[_CALLER]
     return caller
@@ -85,9 +104,10 @@ def state_of(core: Core) -> dict[str, Any]:
 
 
 def dependencies() -> dict[str, Provide]:
-    """What handlers can ask for: ``core``, ``caller`` (behind :func:`needs_session` only) and ``language``."""
+    """What handlers can ask for: ``core``, ``language``; behind a guard ``caller``, in look-ups ``stale`` too."""
     return {
         "core": Provide(_core, sync_to_thread=False),
         "caller": Provide(_caller, sync_to_thread=False),
+        "stale": Provide(_stale, sync_to_thread=False),
         "language": Provide(_language, sync_to_thread=False),
     }

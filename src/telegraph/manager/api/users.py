@@ -6,6 +6,7 @@ from litestar import get, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from telegraph.errors import (
+    AccountDeleted,
     BadSignature,
     BodyTooLarge,
     Conflict,
@@ -20,8 +21,16 @@ from telegraph.errors import (
 )
 from telegraph.manager.api.language import sentence
 from telegraph.manager.api.refusals import answers
-from telegraph.manager.api.session import TheCaller, TheCore, TheLanguage, needs_session
+from telegraph.manager.api.session import (
+    Stale,
+    TheCaller,
+    TheCore,
+    TheLanguage,
+    needs_session,
+    session_for_look_up,
+)
 from telegraph.manager.attendance import require_own
+from telegraph.manager.look_ups import marked
 from telegraph.protocol.manager_api import (
     Answer,
     HeartbeatRequest,
@@ -38,39 +47,44 @@ _BODY = (MalformedBody, BodyTooLarge, UnsupportedMedia)
 
 @get(
     "/users/{username:str}",
-    guards=[needs_session],
+    guards=[session_for_look_up],
     security=[{"session": []}],
-    responses=answers(NotLoggedIn, UnknownUser, Conflict),
+    responses=answers(NotLoggedIn, UnknownUser, AccountDeleted, Conflict),
 )
-async def user(username: FromPath[str], core: TheCore, caller: TheCaller) -> UserAnswer:
-    """A user: name, address, status, last seen, device key; never the password."""
-    found = await core.people.find(username)
-    await core.attendance.seen(caller)
-    return UserAnswer(message=found)
+async def user(username: FromPath[str], core: TheCore, caller: TheCaller, stale: Stale) -> UserAnswer:
+    """A user: name, address, status, last seen, device key; never the password.
+
+    Without a quorum the answer is what this manager has, marked as stale.
+    """
+    found, stale = await core.look_ups.ask(lambda people: people.find(username), stale=stale)
+    await core.look_ups.note(lambda: core.attendance.seen(caller), stale=stale)
+    return UserAnswer(message=marked(found, stale=stale))
 
 
 @get(
     "/users",
-    guards=[needs_session],
+    guards=[session_for_look_up],
     security=[{"session": []}],
     responses=answers(IllegalQuery, NotLoggedIn, Conflict),
 )
 async def users(
     core: TheCore,
     caller: TheCaller,
+    stale: Stale,
     beginning: Beginning = "",
 ) -> UsersAnswer:
-    """Users whose name begins like the query, 50 at most, in the order of names."""
-    found = await core.people.search(beginning)
-    await core.attendance.seen(caller)
-    return UsersAnswer(message=found)
+    """Users whose name begins like the query, 50 at most, in the order of names; without a quorum as a look-up."""
+    found, stale = await core.look_ups.ask(lambda people: people.search(beginning), stale=stale)
+    await core.look_ups.note(lambda: core.attendance.seen(caller), stale=stale)
+    return UsersAnswer(message=[marked(each, stale=stale) for each in found])
 
 
-@get("/peers", guards=[needs_session], security=[{"session": []}], responses=answers(NotLoggedIn, Conflict))
-async def peers(core: TheCore, caller: TheCaller) -> UsersAnswer:
-    """The users who are online, the caller among them."""
-    await core.attendance.seen(caller)
-    return UsersAnswer(message=await core.people.online())
+@get("/peers", guards=[session_for_look_up], security=[{"session": []}], responses=answers(NotLoggedIn, Conflict))
+async def peers(core: TheCore, caller: TheCaller, stale: Stale) -> UsersAnswer:
+    """The users who are online, the caller among them; without a quorum as a look-up."""
+    await core.look_ups.note(lambda: core.attendance.seen(caller), stale=stale)
+    found, stale = await core.look_ups.ask(lambda people: people.online(), stale=stale)
+    return UsersAnswer(message=[marked(each, stale=stale) for each in found])
 
 
 @post(

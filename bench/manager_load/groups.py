@@ -54,20 +54,20 @@ async def _registrations(group: ManagerGroup, count: int, rounds: int) -> list[t
         directory = EtcdDirectory(links.directory.client, "/bench/")
         tls = manager_context(group.ca.read_text())
         for _ in range(rounds + 1):
-            ours = await _rate(lambda number: _register(session, tls, group.urls[number % 3], number), count)
-            found.append((ours, await _rate(lambda number: _create(directory, number), count)))
+            ours = await _rate(lambda number, which: _register(session, tls, group.urls[which % 3], number), count)
+            found.append((ours, await _rate(lambda number, _which: _create(directory, number), count)))
     return found[1:]
 
 
-async def _rate(work: Callable[[int], Awaitable[None]], count: int) -> float:
+async def _rate(work: Callable[[int, int], Awaitable[None]], count: int) -> float:
     numbers = iter(list(itertools.islice(_numbers, count)))
 
-    async def caller() -> None:
+    async def caller(which: int) -> None:
         for number in numbers:
-            await work(number)
+            await work(number, which)
 
     begun = time.perf_counter()
-    await asyncio.gather(*(caller() for _ in range(_CALLERS)))
+    await asyncio.gather(*(caller(which) for which in range(_CALLERS)))
     return count / (time.perf_counter() - begun)
 
 

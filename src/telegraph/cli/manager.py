@@ -10,7 +10,7 @@ import click
 
 from telegraph.cli.group import leave, new_org, status, token
 from telegraph.cli.manager_keeping import backup, restore
-from telegraph.cli.running import run_until_stopped
+from telegraph.cli.running import collect_seldom, run_until_stopped
 from telegraph.errors import CannotStart, DataUnreadable
 from telegraph.protocol.invites import Invite, check_manager_url
 
@@ -149,6 +149,7 @@ async def _serve(settings: "ManagerSettings", stop: asyncio.Event) -> None:
     async with Manager(settings) as running:
         click.echo(f"Manager ready: {running.url} (CA SHA-256 {running.fingerprint})")
         sys.stdout.flush()
+        collect_seldom()
         asked, ended = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(running.serve_forever())
         await asyncio.wait((asked, ended), return_when=asyncio.FIRST_COMPLETED)
         ended.cancel()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import resource
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from telegraph.cli.running import allow_many_connections, hand_over_quickly
+from telegraph.cli.running import COLLECT_AFTER, allow_many_connections, collect_seldom, hand_over_quickly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,3 +43,14 @@ def test_a_daemon_does_not_load_what_it_never_uses() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_garbage_is_looked_for_less_often_and_not_in_what_was_there() -> None:
+    before = gc.get_threshold()
+    try:
+        collect_seldom()
+        assert gc.get_threshold() == COLLECT_AFTER
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)

@@ -32,6 +32,10 @@ FORMAT: Final = 1
 CHUNK: Final = 64 * 1024
 """Bytes of content in a chunk."""
 
+MOST_ITERATIONS: Final = 16
+MOST_MEMORY: Final = 256 * 1024
+"""Argon2id's cost (KiB) that a header may ask for: whoever changed one cannot make this machine run out of memory."""
+
 _TAG: Final = 16
 _PARAMETERS: Final = struct.Struct(">16sB16sIII")
 _CHECK: Final = 32
@@ -110,6 +114,8 @@ def _open(header: bytes, passphrase: str) -> bytes:
         stretching = msgspec.convert({"iterations": iterations, "lanes": lanes, "memory": memory}, Stretching)
     except msgspec.ValidationError:
         raise Damaged from None
+    if iterations > MOST_ITERATIONS or memory > MOST_MEMORY:
+        raise Damaged
     key, check = _keys(passphrase, salt, stretching, parameters)
     if not hmac.compare_digest(check, header[_PARAMETERS.size :]):
         raise WrongKey

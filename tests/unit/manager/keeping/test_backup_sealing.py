@@ -110,7 +110,9 @@ def test_one_changed_bit_in_the_header_is_noticed(bit: int) -> None:
         opened(bytes(file))
 
 
-@pytest.mark.parametrize(("at", "value"), [(33, 0), (33, 65), (37, 0), (37, 9), (41, 0), (41, 2**32 - 1)])
+@pytest.mark.parametrize(
+    ("at", "value"), [(33, 0), (33, 17), (37, 0), (37, 9), (41, 0), (41, 2**18 + 1), (41, 2**32 - 1)]
+)
 def test_a_cost_that_no_backup_has_is_not_paid(at: int, value: int) -> None:
     file = bytearray(sealed(10))
     file[at : at + 4] = value.to_bytes(4, "big")

@@ -1,5 +1,6 @@
 """A directory goes into a file and comes back whole, or not at all and with one plain sentence."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,14 @@ from telegraph.directory.port import Entry, Put
 from telegraph.directory.records import Presence, decode, encode
 from telegraph.directory.sqlite import SqliteDirectory
 from telegraph.directory.state_hash import state_hash
-from telegraph.errors import BackupNotWritten, BackupUnreadable, CaUnreadable, DataUnreadable, WrongPassphrase
+from telegraph.errors import (
+    BackupNotWritten,
+    BackupUnreadable,
+    CaUnreadable,
+    DataUnreadable,
+    DirectoryUnavailable,
+    WrongPassphrase,
+)
 from telegraph.manager.ca import CertificateAuthority
 from telegraph.manager.clock import read_clock
 from telegraph.manager.cluster.state import ClusterState, save_state
@@ -173,6 +181,33 @@ async def test_a_backup_that_cannot_be_written_or_read_says_so(data: Path, copy:
         check_place(tmp_path / "nowhere", tmp_path / "again")
     with pytest.raises(DataUnreadable, match="File exists"):
         await restore(copy, copy / "again", PASSPHRASE)
+
+
+@pytest.mark.parametrize("full", [DirectoryUnavailable(), OSError(28, "No space left on device")])
+async def test_a_full_disk_is_called_so_and_leaves_nothing(
+    copy: Path, tmp_path: Path, full: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise full
+
+    monkeypatch.setattr(SqliteDirectory, "commit", fail)
+    before = left_in(tmp_path)
+    with pytest.raises(DataUnreadable, match=r"disk is full|No space left"):
+        await restore(copy, tmp_path / "again", PASSPHRASE)
+    assert left_in(tmp_path) == before
+
+
+async def test_a_stick_that_was_pulled_out_is_not_the_new_directory_s_fault(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Pulled(io.BytesIO):
+        def read(self, _size: int | None = -1, /) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "open", lambda *_, **__: Pulled())
+    with pytest.raises(BackupUnreadable, match="Input/output error"):
+        await restore(copy, tmp_path / "again", PASSPHRASE)
+    assert left_in(tmp_path) == ["copy", "manager"]
 
 
 async def test_a_crash_of_the_disk_leaves_nothing(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

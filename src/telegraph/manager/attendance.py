@@ -172,6 +172,7 @@ class Attendance:
                 await self._come_online(caller)
             except Unavailable as away:
                 log.info("life_not_written", code=away.code)
+                return  # nothing else of it can be written either, and whoever asked is waiting
         await self.uses.note(caller, now)
 
     def _is_heard_elsewhere(self, user_id: str, now: float) -> bool:

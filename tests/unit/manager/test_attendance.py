@@ -270,6 +270,25 @@ async def test_whom_the_sweep_could_not_write_it_tries_again(make_house: type[Ho
     assert (await house.people.find("alice")).status == "offline"
 
 
+async def test_who_asks_something_while_the_directory_is_away_waits_for_one_refusal_only(
+    make_house: type[House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = Away()
+    house = make_house(directory=directory)
+    alice = await house.join("alice")
+    house.live.leave(alice.user_id)
+    house.attendance.uses.forget(alice.token_hash)
+    directory.away, asked, get = True, [], directory.get
+
+    async def noted(key: str, *, stale: bool = False) -> Entry | None:
+        asked.append(key)
+        return await get(key, stale=stale)
+
+    monkeypatch.setattr(directory, "get", noted)
+    await house.attendance.seen(alice)
+    assert len(asked) == 1
+
+
 async def test_a_user_who_does_not_exist_has_no_presence(house: House) -> None:
     with pytest.raises(NotLoggedIn):
         await house.attendance.read("0" * 32)

@@ -119,12 +119,20 @@ class EtcdProcess:
         pause, loop = _FIRST_PAUSE, asyncio.get_running_loop()
         while True:
             begun = loop.time()
-            code = await self._run(notify)
+            code = await self._once(notify)
             self._ready.clear()
             self.restarts += 1
             pause = _FIRST_PAUSE if loop.time() - begun > _LIVED else min(2 * pause, _LONGEST_PAUSE)
             log.warning("etcd_ended", code=code, again_in=pause, said=self.last_words)
             await asyncio.sleep(pause)
+
+    async def _once(self, notify: str) -> int | None:
+        """Its exit code, None if it could not be started: a machine may have no processes or files to spare now."""
+        try:
+            return await self._run(notify)
+        except OSError as problem:
+            self.last_words = f"it cannot be started: {problem.strerror}"
+            return None
 
     async def _run(self, notify: str) -> int:
         process = self._process = await asyncio.create_subprocess_exec(

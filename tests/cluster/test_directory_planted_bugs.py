@@ -27,6 +27,7 @@ def test_managers_keep_every_promise_whatever_happens_to_their_group(seed: int) 
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_managers_keep_every_promise_a_hundred_times() -> None:
     for seed in MANY_SEEDS:
         clean(seed)

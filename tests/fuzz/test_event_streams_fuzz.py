@@ -148,8 +148,13 @@ class ManagerStreams(Streams):
         self.run(self._watch_carol())
 
     async def _watch_carol(self) -> None:
+        await self.greeted(self._witness)
         await self._witness.send(json.dumps({"type": "watch", "users": [self.carol_id]}))
         assert (await _next(self._witness))["user"]["username"] == "carol"
+
+    async def greeted(self, stream: ClientConnection) -> None:
+        """What every stream begins with: the managers that there are."""
+        assert (await _next(stream))["urls"] == [self._base]
 
     async def check_witness(self) -> None:
         """Carol's stream goes on, and nothing was said on it that she did not ask for."""
@@ -194,6 +199,7 @@ def test_a_manager_answers_every_frame_as_its_protocol_says(
     async def speak(frames: list[str | bytes]) -> None:
         watch_carol = json.dumps({"type": "watch", "users": [streams.carol_id, "nobody"]})
         async with streams.open("/events", streams.bob) as stream:
+            await streams.greeted(stream)
             for frame in [*frames, watch_carol, _HEARTBEAT]:
                 await stream.send(frame)
                 expected = streams.answers_to(frame)
@@ -223,6 +229,7 @@ def test_a_manager_takes_bytes_that_are_no_frames_from_one_stream_only(
 def test_a_frame_that_is_too_long_closes_its_stream_and_no_other(streams: ManagerStreams) -> None:
     async def speak() -> None:
         async with streams.open("/events", streams.bob) as stream:
+            await streams.greeted(stream)
             await stream.send(" " * (MAX_EVENT_BYTES - len(_HEARTBEAT)) + _HEARTBEAT)
             assert await _next(stream) == {"type": "heartbeat_received"}
             await _send_too_long(stream, MAX_EVENT_BYTES + 1)
@@ -234,6 +241,7 @@ def test_a_frame_that_is_too_long_closes_its_stream_and_no_other(streams: Manage
 def test_a_text_that_is_not_utf_8_closes_its_stream_and_no_other(manager: "Started", streams: ManagerStreams) -> None:
     async def speak() -> None:
         async with streams.open("/events", streams.bob) as stream:
+            await streams.greeted(stream)
             await _send_no_text(stream)
         await streams.check_witness()
 

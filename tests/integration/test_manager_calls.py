@@ -305,16 +305,3 @@ async def test_a_revoked_key_is_told_at_once_to_whoever_wants_to_know(org: Organ
         assert (revoked["user_id"], revoked["key"]) == (moira["user_id"], key_fingerprint(old.public))
         await stream.send_json({"type": "revocations", "after": known["cursor"]})
         assert revoked in (await _hear(stream))["keys"]
-
-
-async def test_a_frame_that_is_too_large_ends_the_stream_and_nothing_else(org: Organisation) -> None:
-    ivy = org.join("ivy")
-    async with (
-        aiohttp.ClientSession() as session,
-        session.ws_connect(f"{org.url}/events", headers=ivy, ssl=org.tls) as stream,
-    ):
-        assert (await stream.receive_json(timeout=5))["urls"] == [org.url]
-        await stream.send_str("x" * 70_000)
-        message = await stream.receive(timeout=5)
-        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1009)
-    assert org.user("ivy", ivy)["status"] == "online"

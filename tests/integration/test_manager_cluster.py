@@ -217,10 +217,17 @@ def test_a_token_that_was_replaced_lets_nobody_in(group: ManagerGroup, tmp_path:
     assert (strange.code, "do not use it" in strange.err) == (5, True)
 
 
+KEPT_BY_WHO_LEFT = {"ca.pem", "cluster.json", "etcd-ca.pem", "lock", "manager-id"}
+
+
 def test_a_manager_leaves_and_the_others_go_on(group: ManagerGroup) -> None:
     assert group.say(1, "leave") == {"managers": 2}
     left = group.running.pop(1)
     assert left.process.wait(10) == 0
+    assert {each.name for each in group.data(1).iterdir()} == KEPT_BY_WHO_LEFT
+    status = telegraph("manager", "status", "--data", group.data(1))
+    assert (status.code, "is not part of a cluster" in status.err) == (5, True)
+    assert {each.name for each in group.data(1).iterdir()} == KEPT_BY_WHO_LEFT  # no empty directory beside it
     shown = group.say(0, "status")
     assert (len(shown["members"]), shown["quorum"]) == (2, True)
     token = log_in(group, 0, "dave")["token"]

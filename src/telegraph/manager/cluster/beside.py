@@ -68,10 +68,11 @@ async def group_beside(data: Path, *, without_itself: bool = False) -> "AsyncIte
 
 @contextlib.asynccontextmanager
 async def directory_beside(data: Path) -> "AsyncIterator[Directory]":
-    """A manager's directory, SQLite or etcd.
+    """A manager's directory, SQLite or etcd. None is made: an empty one would pass for it, and stand in a join's way.
 
     Raises:
         DataUnreadable: no manager has run here.
+        NotInCluster: it has left its group, or is not in one yet, and has no directory of its own.
         SealBroken, CaUnreadable: its data directory lacks something.
     """
     check_data(data)
@@ -80,6 +81,10 @@ async def directory_beside(data: Path) -> "AsyncIterator[Directory]":
         async with group_beside(data) as links:
             yield links.directory
         return
+    if not (data / DIRECTORY_FILE).exists():
+        raise NotInCluster(
+            detail="it has left it, or has not entered it yet; start it with --join or what it began with"
+        )
     directory = SqliteDirectory(data / DIRECTORY_FILE)
     try:
         yield directory

@@ -10,18 +10,23 @@ import msgspec
 
 from telegraph.directory.etcd.members import Member
 from telegraph.errors import CannotLeave, DataInUse
+from telegraph.manager.cluster.authority import ETCD_CA_KEY
 from telegraph.manager.cluster.beside import group_beside, state_of_member
-from telegraph.manager.cluster.command import ETCD_DATA
+from telegraph.manager.cluster.command import ETCD_CERTIFICATE_FILE, ETCD_DATA, ETCD_KEY_FILE
 from telegraph.manager.cluster.joining import forget_record
 from telegraph.manager.cluster.links import Links
 from telegraph.manager.cluster.membership import check_may_leave, membership_lock
 from telegraph.manager.cluster.patience import patiently
+from telegraph.manager.cluster.secret import SECRET_FILE
 from telegraph.manager.cluster.state import save_state
 from telegraph.manager.places import load_or_create_id
 from telegraph.storage.datadir import DataDirectory
 
 _ENDED_WITHIN: Final = 20.0
 _LOOK_EVERY: Final = 0.1
+
+_SECRETS: Final = (SECRET_FILE, ETCD_CA_KEY, ETCD_KEY_FILE, ETCD_CERTIFICATE_FILE)
+"""With these files anybody could get into the group's etcd, and unseal the keys of both CAs."""
 
 
 async def leave(data: Path) -> int:
@@ -61,7 +66,7 @@ async def _remove(links: Links, own: Member) -> None:
 
 
 async def _forget_data(data: Path) -> None:
-    """Waits until the manager has ended, which learns of its removal by itself, and deletes its etcd data."""
+    """Waits until the manager has ended, which learns of its removal by itself; deletes its etcd data and secrets."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _ENDED_WITHIN
     while True:
@@ -74,5 +79,7 @@ async def _forget_data(data: Path) -> None:
             await asyncio.sleep(_LOOK_EVERY)
     try:
         shutil.rmtree(data / ETCD_DATA, ignore_errors=True)
+        for name in _SECRETS:
+            (data / name).unlink(missing_ok=True)
     finally:
         claim.release()

@@ -5,6 +5,7 @@ somebody else was quicker. What concerns one user is also serialised by a lock, 
 What else their owners can do with them is in :mod:`telegraph.manager.care`.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 from datetime import timedelta
@@ -52,6 +53,9 @@ MOVES_PER_HOUR: Final = 20
 """How often an account may move to another device: each move revokes a key, of which every node is told."""
 
 _HOUR: Final = 3600.0
+
+_LOOK_AGAIN: Final = 0.2
+"""Seconds for finding out what became of a commit whose fate is unknown: the caller has waited for that one already."""
 
 
 class LoggedInUser(msgspec.Struct, frozen=True):
@@ -184,9 +188,10 @@ class Accounts:
         try:
             return await self._directory.commit(conditions, writes) is not None
         except FateUnknown:
-            with contextlib.suppress(Unavailable):  # then it is as unknown as before
-                if await self._directory.get(place) is not None:  # its random id says whose work it is
-                    return True
+            with contextlib.suppress(Unavailable, TimeoutError):  # then it is as unknown as before
+                async with asyncio.timeout(_LOOK_AGAIN):
+                    if await self._directory.get(place) is not None:  # its random id says whose work it is
+                        return True
             raise
 
     async def _own_earlier(self, username: str, password: bytes, request_id: str | None) -> Account | None:

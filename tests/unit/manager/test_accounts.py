@@ -153,6 +153,23 @@ async def test_a_create_whose_answer_got_lost_recognises_itself(make_house: type
     assert (await house.people.find("alice")).user_id == user_id
 
 
+class LosingSight(LosingAnswers):
+    """From then on nothing is answered at all."""
+
+    async def get(self, key: str, *, stale: bool = False) -> Entry | None:
+        if not self.losing:
+            await asyncio.Event().wait()
+        return await super().get(key, stale=stale)
+
+
+async def test_what_became_of_a_create_is_not_waited_for_long(
+    make_house: type[House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "_LOOK_AGAIN", 0.0)
+    with pytest.raises(FateUnknown):
+        await make_house(directory=LosingSight(commits=True)).register("alice")
+
+
 async def test_a_create_that_did_not_happen_is_not_claimed_to_have(make_house: type[House]) -> None:
     house = make_house(directory=LosingAnswers(commits=False))
     with pytest.raises(FateUnknown):

@@ -26,8 +26,9 @@ def built() -> None:
     assert (BUILT / "index.html").exists(), "the page is not built; run: python scripts/web.py build"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(built: None) -> Iterator[Browser]:  # noqa: ARG001 - it must be there
+    """Ends with its file: while Playwright runs so does an event loop, and no other test may have one beside it."""
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield running

@@ -142,11 +142,16 @@ class Started:
         """What it printed about errors that nobody foresaw."""
         pairs = itertools.pairwise(["", *self.process.output])
         return [
-            line for before, line in pairs if any(word in line for word in _CRASHES) and _UVICORNS_OWN not in before
+            line
+            for before, line in pairs
+            if any(word in line for word in _CRASHES) and _UVICORNS_OWN not in before and _NOBODY_THERE not in line
         ]
 
 
 _CRASHES = ("Traceback", "request_crashed", "request_failed", "stream_failed", "Exception in", "never retrieved")
+_NOBODY_THERE = "code=manager_away"
+"""A made-up address of a manager, at which nobody answers: 503, as documented."""
+
 _UVICORNS_OWN = "Invalid UTF-8 sequence received from client"
 """What uvicorn says, with a traceback, when it has closed a WebSocket with 1007 as it should."""
 

@@ -23,8 +23,8 @@ from telegraph.manager.cluster.certificates import client_identity
 from telegraph.manager.cluster.links import open_links
 from telegraph.manager.cluster.organisation import load_etcd_authority
 from telegraph.manager.sessions import new_user_id
-from telegraph.node.manager_client import manager_context
 from telegraph.protocol.identity import MANAGER_ALIAS
+from telegraph.rest.client import manager_context
 from telegraph.testing.groups import ManagerGroup
 
 _CALLERS = 64

@@ -34,11 +34,12 @@ from telegraph.errors import ManagerAway
 from telegraph.manager.ca import CertificateAuthority
 from telegraph.manager.server import server_context
 from telegraph.node.keys import DeviceKey
-from telegraph.node.manager_client import ManagerClient, manager_context
+from telegraph.node.manager_client import ManagerClient
 from telegraph.peer.credentials import Credentials, client_context
 from telegraph.protocol import discovery
 from telegraph.protocol.identity import MANAGER_ALIAS, holder_of, public_key_bytes
 from telegraph.protocol.manager_api import LoggedIn, LoginRequest, User
+from telegraph.rest.client import manager_context
 from telegraph.testing.certificates import Organisation
 from telegraph.testing.processes import PASSWORD, RealTelegraph
 

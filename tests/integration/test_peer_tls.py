@@ -24,7 +24,7 @@ from telegraph.peer.credentials import Credentials, client_context, server_conte
 from telegraph.peer.port import Call, Link, LinkClosed, Reply, Unreachable
 from telegraph.peer.tls import MAX_BODY_BYTES, MAX_LINKS_EACH, TlsEndpoint
 from telegraph.protocol.addresses import Address
-from telegraph.protocol.identity import subject_uri
+from telegraph.protocol.identity import ROLE_OIDS, subject_uri
 from telegraph.testing.certificates import Device, Organisation
 
 US = Organisation("Us")
@@ -117,7 +117,7 @@ def manager_with(key: DeviceKey) -> Credentials:
     """What only a rogue CA would issue: the manager role over a device's key."""
     public = Ed25519PublicKey.from_public_bytes(key.public)
     names = [x509.UniformResourceIdentifier(subject_uri("manager", "m1"))]
-    certificate = US.ca._issue("manager", public, names, datetime.now(UTC), timedelta(days=1))
+    certificate = US.ca._issuer.issue(public, names, datetime.now(UTC), timedelta(days=1), [ROLE_OIDS["manager"]])
     return Credentials(certificate.public_bytes(Encoding.PEM).decode(), key.private_pem, US.ca.pem)
 
 

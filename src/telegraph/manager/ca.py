@@ -5,7 +5,6 @@ is empty and the identity stands in the subject alternative name alone, so that 
 name that a user might have influenced.
 """
 
-import ipaddress
 import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -14,7 +13,6 @@ from typing import Self
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -24,18 +22,16 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from telegraph.errors import CaUnreadable, IllegalCsr
-from telegraph.protocol.identity import BACKDATED, MANAGER_ALIAS, ROLE_OIDS, Role, fingerprint, subject_uri
+from telegraph.manager.issuing import Issuer, host_name, new_root
+from telegraph.protocol.identity import MANAGER_ALIAS, ROLE_OIDS, fingerprint, subject_uri
 
 CA_FILE = "ca.pem"
 CA_KEY_FILE = "ca-key.pem"
 MAX_CSR_LENGTH = 8192
 """Characters of a PEM request; one for an Ed25519 key has about 300."""
-
-_CA_LIFETIME = timedelta(days=3653)
-"""How far certificates are dated back, for machines whose clocks are slow."""
 
 
 class CertificateAuthority:
@@ -44,6 +40,7 @@ class CertificateAuthority:
     def __init__(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
         self._certificate = certificate
         self._key = key
+        self._issuer = Issuer(certificate, key)
 
     @classmethod
     def create(cls, organisation: str, now: datetime) -> Self:
@@ -53,24 +50,13 @@ class CertificateAuthority:
             organisation: shown in the root's subject; 1 to 64 characters (X.520's bound).
             now: an aware time.
         """
-        key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name(
             [
                 x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
                 x509.NameAttribute(NameOID.COMMON_NAME, "Telegraph CA"),
             ]
         )
-        certificate = (
-            x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - BACKDATED)
-            .not_valid_after(now + _CA_LIFETIME)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(key_usage(signs_certificates=True), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .sign(key, hashes.SHA256())
-        )
-        return cls(certificate, key)
+        return cls(*new_root(name, now))
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -140,14 +126,14 @@ class CertificateAuthority:
         Args:
             csr_pem: PKCS 10 request in PEM with an Ed25519 key.
             user_id: whose device it is; ASCII.
-            now: an aware time; the certificate is valid from :data:`BACKDATED` before it.
+            now: an aware time; the certificate is valid from :data:`telegraph.protocol.identity.BACKDATED` before it.
             lifetime: counted from now, cut at the end of the root's own life.
 
         Raises:
             IllegalCsr: see :meth:`device_key`.
         """
         names = [x509.UniformResourceIdentifier(subject_uri("user", user_id))]
-        leaf = self._issue("user", _requested_key(csr_pem), names, now, lifetime)
+        leaf = self._issuer.issue(_requested_key(csr_pem), names, now, lifetime, [ROLE_OIDS["user"]])
         return leaf.public_bytes(Encoding.PEM).decode()
 
     def issue_manager(
@@ -158,39 +144,14 @@ class CertificateAuthority:
         Args:
             manager_id: ASCII.
             hosts: IP addresses and DNS names that it can be reached at, besides ``identity-manager``.
-            now: an aware time; the certificate is valid from :data:`BACKDATED` before it.
+            now: an aware time; the certificate is valid from :data:`telegraph.protocol.identity.BACKDATED` before it.
             lifetime: counted from now, cut at the end of the root's own life.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(subject_uri("manager", manager_id))]
         names += [host_name(host) for host in dict.fromkeys([MANAGER_ALIAS, *hosts])]
-        leaf = self._issue("manager", key.public_key(), names, now, lifetime)
+        leaf = self._issuer.issue(key.public_key(), names, now, lifetime, [ROLE_OIDS["manager"]])
         return leaf.public_bytes(Encoding.PEM).decode(), key_pem(key)
-
-    def _issue(
-        self,
-        role: Role,
-        key: Ed25519PublicKey | ec.EllipticCurvePublicKey,
-        names: Sequence[x509.GeneralName],
-        now: datetime,
-        lifetime: timedelta,
-    ) -> x509.Certificate:
-        usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH, ROLE_OIDS[role]]
-        root_key = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
-        issuer_id = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(root_key)
-        return (
-            x509.CertificateBuilder(subject_name=x509.Name([]), issuer_name=self._certificate.subject, public_key=key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - BACKDATED)
-            .not_valid_after(min(now + lifetime, self._certificate.not_valid_after_utc))
-            .add_extension(x509.SubjectAlternativeName(names), critical=True)  # critical, as the subject is empty
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(key_usage(signs_certificates=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-            .add_extension(issuer_id, critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
 
 
 def _requested_key(csr_pem: str) -> Ed25519PublicKey:
@@ -207,29 +168,6 @@ def _requested_key(csr_pem: str) -> Ed25519PublicKey:
     if not proven:
         raise IllegalCsr(detail="it is not signed by its own key")
     return key
-
-
-def host_name(host: str) -> x509.GeneralName:
-    """A host as a certificate names it: by IP address or by DNS name."""
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)
-
-
-def key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    """What a root's key is for, or a leaf's."""
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
 
 
 def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -11,6 +11,7 @@ from telegraph.errors import BadInput, FateUnknown, ManagerAway, TelegraphError,
 from telegraph.protocol.identity import MANAGER_ALIAS
 from telegraph.protocol.manager_api import ErrorAnswer, Health
 from telegraph.protocol.manager_events import MAX_EVENT_BYTES
+from telegraph.rest.client import manager_context, read_answer
 
 T = TypeVar("T")
 
@@ -147,27 +148,6 @@ def _unready(health: Health) -> Unavailable:
             error = TelegraphError.of_code(problem)
             return error if isinstance(error, Unavailable) else Unavailable()
     return ManagerAway()
-
-
-def manager_context(ca_pem: str) -> ssl.SSLContext:
-    """TLS 1.3 as a client that accepts managers of this CA only, by name."""
-    context = ssl.create_default_context(cadata=ca_pem)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    return context
-
-
-async def read_answer(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """The whole body of an answer, which comes in as many pieces as the network makes of it.
-
-    Raises:
-        ManagerAway: it is longer than ``limit`` bytes; no manager gives such answers.
-    """
-    body = bytearray()
-    async for piece in response.content.iter_any():
-        body += piece
-        if len(body) > limit:
-            raise ManagerAway
-    return bytes(body)
 
 
 def _encode(body: object) -> bytes:

@@ -9,8 +9,8 @@ import aiohttp
 from cryptography import x509
 
 from telegraph.errors import CaMismatch, CaUnknown, CaUnreadable, ManagerAway
-from telegraph.node.manager_client import read_answer
 from telegraph.protocol.identity import fingerprint
+from telegraph.rest.client import read_answer
 
 _TIMEOUT = aiohttp.ClientTimeout(total=4, sock_connect=2)
 _MAX_PEM = 64 * 1024

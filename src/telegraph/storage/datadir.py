@@ -4,9 +4,14 @@ import contextlib
 import fcntl
 import os
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
 
 from telegraph.errors import DataInUse, DataUnreadable
 from telegraph.storage.newfile import sync_folder
+
+T = TypeVar("T")
 
 _LOCK = "lock"
 
@@ -59,3 +64,22 @@ def write_private(path: Path, content: str) -> None:
         failed.pop_all()
     temporary.replace(path)
     sync_folder(path.parent)  # the new name, too, survives a power cut
+
+
+def read_record(folder: Path, name: str, kind: type[T]) -> T | None:
+    """The JSON record in a file of a data directory, None if there is no such file.
+
+    Raises:
+        DataUnreadable: it cannot be read, or is no such record.
+    """
+    try:
+        return msgspec.json.decode((folder / name).read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as problem:
+        raise DataUnreadable(data=folder, detail=f"{name} is damaged") from problem
+
+
+def write_record(folder: Path, name: str, record: object) -> None:
+    """Writes a record as :func:`read_record` reads it, and as :func:`write_private` writes."""
+    write_private(folder / name, msgspec.json.encode(record).decode() + "\n")

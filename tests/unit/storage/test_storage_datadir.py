@@ -4,10 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from telegraph.errors import DataInUse, DataUnreadable
-from telegraph.storage.datadir import DataDirectory, write_private
+from telegraph.storage.datadir import DataDirectory, read_record, write_private, write_record
 
 
 def _mode(path: Path) -> int:
@@ -96,3 +97,20 @@ def test_a_full_disk_leaves_the_old_content_and_nothing_beside_it(
     with pytest.raises(OSError, match="No space"):
         write_private(tmp_path / "a", "new")
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a", "old")]
+
+
+class _Note(msgspec.Struct):
+    text: str
+
+
+def test_a_record_is_read_as_it_was_written_and_none_where_none_was(tmp_path: Path) -> None:
+    assert read_record(tmp_path, "note.json", _Note) is None
+    write_record(tmp_path, "note.json", _Note("hello"))
+    assert read_record(tmp_path, "note.json", _Note) == _Note("hello")
+    assert (tmp_path / "note.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_record_that_is_none_is_said_to_be_damaged(tmp_path: Path) -> None:
+    (tmp_path / "note.json").write_text("[]")
+    with pytest.raises(DataUnreadable, match=r"note\.json is damaged"):
+        read_record(tmp_path, "note.json", _Note)

@@ -14,6 +14,7 @@ from telegraph.manager.cluster.token import JoinToken
 from telegraph.protocol.cluster_api import PATH_JOIN, JoinAnswer, JoinRequest
 from telegraph.protocol.identity import MANAGER_ALIAS, fingerprint
 from telegraph.protocol.manager_api import ErrorAnswer
+from telegraph.rest.client import manager_context, read_answer
 
 T = TypeVar("T")
 
@@ -44,13 +45,6 @@ async def fetch_ca(url: str, expected: str) -> str:
     return body.decode("ascii")
 
 
-def verified(ca_pem: str) -> ssl.SSLContext:
-    """TLS 1.3 that accepts managers of this CA only; they are asked for by their alias."""
-    context = ssl.create_default_context(cadata=ca_pem)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    return context
-
-
 async def ask_to_join(url: str, token: JoinToken, manager_id: str, own_url: str) -> JoinAnswer:
     """Proves the manager's CA, then tells it the token's secret: what it needs to become a manager too.
 
@@ -59,7 +53,7 @@ async def ask_to_join(url: str, token: JoinToken, manager_id: str, own_url: str)
         CaMismatch: whoever answers has another CA.
         TelegraphError: what it answered, as WrongToken.
     """
-    context = verified(await fetch_ca(url, token.ca))
+    context = manager_context(await fetch_ca(url, token.ca))
     answer = await ask(url + PATH_JOIN, JoinRequest(token.secret, manager_id, own_url), JoinAnswer, context)
     if fingerprint(read_certificate(answer.ca.encode(), Path(CA_FILE))) != token.ca:
         raise CaMismatch(url=url, fingerprint="another CA")
@@ -96,21 +90,12 @@ async def _exchange(
             aiohttp.ClientSession(timeout=within) as session,
             session.request(method, url, data=body, headers=headers, ssl=context, server_hostname=name) as response,
         ):
-            raw = await _read(response)
+            raw = await read_answer(response, _MAX_ANSWER)
     except (aiohttp.ClientError, TimeoutError, OSError) as problem:
         raise ManagerAway from problem
     if response.status != 200:  # noqa: PLR2004 - HTTP's
         raise _refusal(raw)
     return raw
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for piece in response.content.iter_any():
-        body += piece
-        if len(body) > _MAX_ANSWER:
-            raise ManagerAway
-    return bytes(body)
 
 
 def _refusal(raw: bytes) -> TelegraphError:

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Final, Self
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
-from telegraph.manager.ca import host_name, key_pem, key_usage, read_certificate, read_key
-from telegraph.protocol.identity import BACKDATED
+from telegraph.manager.ca import key_pem, read_certificate, read_key
+from telegraph.manager.issuing import Issuer, host_name, new_root
 
 ETCD_CA_FILE: Final = "etcd-ca.pem"
 ETCD_CA_KEY: Final = "etcd-ca-key"
@@ -26,7 +25,6 @@ ETCD_CA_KEY: Final = "etcd-ca-key"
 ETCD_ALIAS: Final = "telegraph-etcd"
 """A DNS name that all members' certificates carry."""
 
-_LIFETIME: Final = timedelta(days=3653)
 _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 _PEM: Final = Encoding.PEM
 
@@ -37,23 +35,12 @@ class EtcdAuthority:
     def __init__(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
         self._certificate = certificate
         self._key = key
+        self._issuer = Issuer(certificate, key)
 
     @classmethod
     def create(cls, now: datetime) -> Self:
         """A new root for 10 years; ``now`` is an aware time."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Telegraph etcd CA")])
-        certificate = (
-            x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - BACKDATED)
-            .not_valid_after(now + _LIFETIME)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(key_usage(signs_certificates=True), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .sign(key, hashes.SHA256())
-        )
-        return cls(certificate, key)
+        return cls(*new_root(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Telegraph etcd CA")]), now))
 
     @classmethod
     def from_pem(cls, certificate: bytes, key: bytes) -> Self:
@@ -85,18 +72,5 @@ class EtcdAuthority:
             lifetime: counted from now, cut at the end of the root's own life.
         """
         names = [host_name(host) for host in dict.fromkeys([*hosts, ETCD_ALIAS, *_LOCAL])]
-        usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-        leaf = (
-            x509.CertificateBuilder(subject_name=x509.Name([]), issuer_name=self._certificate.subject, public_key=key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - BACKDATED)
-            .not_valid_after(min(now + lifetime, self._certificate.not_valid_after_utc))
-            .add_extension(x509.SubjectAlternativeName(names), critical=True)  # critical, as the subject is empty
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(key_usage(signs_certificates=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
+        leaf = self._issuer.issue(key, names, now, lifetime)
         return leaf.public_bytes(_PEM).decode()

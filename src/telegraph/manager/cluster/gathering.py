@@ -11,8 +11,8 @@ import msgspec
 import structlog
 
 from telegraph.discovery.dns import urls_of_alias
-from telegraph.errors import CannotJoin, DataUnreadable, DirectoryUnavailable, TelegraphError, WrongToken
-from telegraph.manager.cluster.asking import gather_answers, verified
+from telegraph.errors import CannotJoin, DirectoryUnavailable, TelegraphError, WrongToken
+from telegraph.manager.cluster.asking import gather_answers
 from telegraph.manager.cluster.formation import (
     Action,
     Candidate,
@@ -29,8 +29,9 @@ from telegraph.manager.places import DIRECTORY_FILE, certificate_hosts
 from telegraph.manager.server import Identity, server_context
 from telegraph.protocol.cluster_api import PATH_FORMATION
 from telegraph.protocol.manager_api import ErrorAnswer
+from telegraph.rest.client import manager_context
 from telegraph.rest.server import Server
-from telegraph.storage.datadir import write_private
+from telegraph.storage.datadir import read_record, write_record
 
 log = structlog.get_logger(__name__)
 
@@ -45,12 +46,7 @@ def load_standing(data: Path) -> Standing | None:
     Raises:
         DataUnreadable: it is damaged.
     """
-    try:
-        return msgspec.json.decode((data / STANDING_FILE).read_bytes(), type=Standing)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.DecodeError) as problem:
-        raise DataUnreadable(data=data, detail=f"{STANDING_FILE} is damaged") from problem
+    return read_record(data, STANDING_FILE, Standing)
 
 
 class Gathering:
@@ -77,7 +73,7 @@ class Gathering:
     def _keep(self, standing: Standing) -> None:
         """Durable before anybody can see it."""
         if getattr(self, "standing", None) != standing:
-            write_private(self._place.data / STANDING_FILE, msgspec.json.encode(standing).decode() + "\n")
+            write_record(self._place.data, STANDING_FILE, standing)
         self.standing = standing
 
     async def serve(self, stack: contextlib.AsyncExitStack) -> None:
@@ -92,7 +88,7 @@ class Gathering:
 
     async def result(self) -> Action:
         """Asks until this manager is to begin as one of a group, or to join one."""
-        context = verified(self._organisation.ca)
+        context = manager_context(self._organisation.ca)
         while True:
             action = await self._ask(context)
             if not isinstance(action, Wait):

@@ -1,6 +1,5 @@
 """All managers of the group, as their records say, always up to date."""
 
-import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -16,18 +15,13 @@ OnMembers = Callable[[list[ManagerRecord]], None]
 
 
 class Members:
-    """Follows the managers' records. ``await load()`` once, then ``follow()`` in the background.
-
-    Attributes:
-        on_change: called with all managers whenever a record came, changed or went.
-    """
+    """Follows the managers' records. ``await load()`` once, then ``follow()`` in the background."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
         self._records: dict[str, ManagerRecord] = {}
         self._revision = 0
         self._listeners: list[OnMembers] = []
-        self._changed = asyncio.Event()
 
     @property
     def all(self) -> list[ManagerRecord]:

@@ -5,8 +5,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from telegraph.errors import DataUnreadable
-from telegraph.storage.datadir import write_private
+from telegraph.storage.datadir import read_record, write_record
 
 STATE_FILE: Final = "cluster.json"
 
@@ -43,17 +42,12 @@ def load_state(data: Path) -> ClusterState | None:
     Raises:
         DataUnreadable: it is damaged.
     """
-    try:
-        return msgspec.json.decode((data / STATE_FILE).read_bytes(), type=ClusterState)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.DecodeError) as problem:
-        raise DataUnreadable(data=data, detail=f"{STATE_FILE} is damaged") from problem
+    return read_record(data, STATE_FILE, ClusterState)
 
 
 def save_state(data: Path, state: ClusterState) -> None:
     """Stores it, durable on return."""
-    write_private(data / STATE_FILE, msgspec.json.encode(state).decode() + "\n")
+    write_record(data, STATE_FILE, state)
 
 
 def is_member(data: Path) -> bool:

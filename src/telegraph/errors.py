@@ -17,7 +17,7 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
     │                           WrongToken (401) · WrongPassphrase (401)
     ├── Missing (404)           UnknownUser · UnknownPath · UnknownMessage · UnknownSession · AccountDeleted
     │                           UnknownMember · WrongMethod (405)
-    ├── Conflict (409)          NameTaken · WrongState · StaleCounter · OtherAccount · SequenceGap · KeyChanged
+    ├── Conflict (409)          NameTaken · Renamed · WrongState · StaleCounter · OtherAccount · SequenceGap · KeyChanged
     │                           SafetyNumberDiffers · NoDeviceKey · NameHeld · MemberExists · NoCluster
     ├── TooMany (429)           RateLimited · Busy · TooManyDevices
     ├── Unavailable (503)       ManagerAway · NoManagerFound · FateUnknown · PeerAway · NodeAway · DiskFailed
@@ -394,6 +394,16 @@ class NameTaken(Conflict):
 
     code = "name_taken"
     spanish = "El nombre {username} ya está ocupado, o se ve igual que uno que lo está; elija otro."
+
+
+class Renamed(Conflict):
+    """Another site's user holds this name since the sites met again; your account goes on as {username}: log in by that."""
+
+    code = "renamed"
+    spanish = (
+        "Desde que los sitios se reencontraron, este nombre es de otra persona; su cuenta sigue como {username}:"
+        " inicie sesión con ese nombre."
+    )
 
 
 class WrongState(Conflict):

@@ -14,7 +14,7 @@ class Account(msgspec.Struct, frozen=True):
 
     ``counter`` is that of the last address announced (DESIGN.md 10.7). ``ended`` is why the session ended, if another
     end than this device ended it, and ``ended_at`` when (RFC 3339, empty if not known); a device that was given up has
-    no certificate any more.
+    no certificate any more. ``provisional``: some site has not confirmed the name yet.
     """
 
     user_id: str
@@ -25,6 +25,7 @@ class Account(msgspec.Struct, frozen=True):
     counter: int
     ended: str = ""
     ended_at: str = ""
+    provisional: bool = False
 
 
 def load(database: Database) -> Account | None:
@@ -41,6 +42,7 @@ def load(database: Database) -> Account | None:
         counter=int(_text(database, "counter") or 0),
         ended=_text(database, "ended") or "",
         ended_at=_text(database, "ended_at") or "",
+        provisional=_text(database, "provisional") is not None,
     )
 
 
@@ -55,6 +57,7 @@ async def save(database: Database, account: Account) -> None:
         counter=str(account.counter).encode(),
         ended=account.ended.encode(),
         ended_at=account.ended_at.encode(),
+        provisional=b"yes" if account.provisional else None,
     )
 
 

@@ -20,7 +20,7 @@ from telegraph.protocol.frames import MAX_TEXT_BYTES, Marked, NotifyReadRequest,
 from telegraph.protocol.identity import Holder
 from telegraph.protocol.language import language_of
 from telegraph.protocol.manager_api import Answer, DisconnectRequest, ErrorAnswer
-from telegraph.protocol.names import name_key
+from telegraph.protocol.names import may_be_same
 
 T = TypeVar("T")
 
@@ -106,11 +106,11 @@ class CallHandler:
         return Answer(message="noted" if language_of(call.accept_language) == "en" else "anotado")
 
     async def _parties(self, remote: Holder, sender: str, recipient: str) -> Contact:
-        """The caller as a contact, if the body names the two who are really there."""
+        """The caller as a contact, if the body names the two who are really there; either may have been renamed."""
         contact = await self._node.identify(remote, sender)
-        if name_key(sender) != name_key(contact.username):
+        if not may_be_same(sender, contact.username):
             raise ForgedFrame(detail="the message names another sender")
-        if name_key(recipient) != name_key(self._node.username):
+        if not may_be_same(recipient, self._node.username):
             raise ForgedFrame(detail="the message names another recipient")
         return contact
 

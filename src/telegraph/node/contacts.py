@@ -13,7 +13,7 @@ from telegraph.node.model import KEY_CHANGED, Contact
 from telegraph.node.pinning import Pinned, judge_key
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.manager_api import User
-from telegraph.protocol.names import MAX_NAME_LENGTH, check_username, name_key
+from telegraph.protocol.names import HEALED, MAX_NAME_LENGTH, check_username, may_be_same, name_key
 from telegraph.storage.engine import sqlite3
 
 _COLUMNS: Final = (
@@ -56,13 +56,18 @@ class ContactBook:
 
         An address is taken only if its counter is newer. Another device key is judged by :mod:`telegraph.node.pinning`.
         A name that a contact has here is never given to somebody else, and one whom the user has verified keeps theirs:
-        who types a name must not reach another person because the directory says so.
+        who types a name must not reach another person because the directory says so. But whose name a heal between
+        sites gave to another is shown by the new one, which has a site behind it.
 
         Raises:
             NameHeld: the user is not known here, or called otherwise, and the name is a contact's.
         """
         now = time.time_ns() // 1000
-        return await self._change(lambda connection: _learn(connection, user, now))
+        contact = await self._change(lambda connection: _learn(connection, user, now))
+        for namesake in user.namesakes:
+            if namesake.user_id in self._by_user:
+                self.reload(self._by_user[namesake.user_id].id)
+        return contact
 
     async def oneself(self, user_id: str, username: str) -> Contact:
         """The user of this node as somebody to write to; the directory need not be asked."""
@@ -160,8 +165,9 @@ class ContactBook:
     def _remember(self, contact: Contact) -> None:
         before = self._by_id.get(contact.id)
         if before is not None:
-            self._by_name.pop(name_key(before.username), None)
-            self._by_spelling.pop(before.username, None)
+            for names, name in ((self._by_name, name_key(before.username)), (self._by_spelling, before.username)):
+                if name in names and names[name].id == contact.id:  # it may be another's by now
+                    del names[name]
         self._by_id[contact.id] = contact
         self._by_user[contact.user_id] = contact
         self._by_name[name_key(contact.username)] = contact
@@ -210,8 +216,8 @@ def _pinned(connection: sqlite3.Connection, contact: int) -> Pinned:
 def _learn(connection: sqlite3.Connection, user: User, now_us: int) -> Contact:
     known = _load(connection, "WHERE user_id = ?", user.user_id)
     keeps_name = bool(known) and (known[0].verified or name_key(known[0].username) == name_key(user.username))
-    if not keeps_name and _load(connection, "WHERE name_key = ?", name_key(user.username)):
-        raise NameHeld(username=user.username)
+    if not keeps_name:
+        _make_room(connection, user)
     if not known:
         connection.execute(
             "INSERT INTO contacts (user_id, username, name_key) VALUES (?, ?, ?)",
@@ -219,11 +225,25 @@ def _learn(connection: sqlite3.Connection, user: User, now_us: int) -> Contact:
         )
         known = _load(connection, "WHERE user_id = ?", user.user_id)
     (contact,) = known
-    if not contact.verified:
+    if not contact.verified or _only_longer(contact.username, user.username):
         _set(connection, contact.id, username=user.username, name_key=name_key(user.username))
     _learn_key(connection, contact.id, told_key(user), now_us)
     whereabouts.learn_address(connection, contact.id, user)
     return _load(connection, "WHERE id = ?", contact.id)[0]
+
+
+def _only_longer(before: str, now: str) -> bool:
+    """Whether a name only got a site behind it, which nobody types by mistake: that is shown also of the verified."""
+    return HEALED not in before and HEALED in now and may_be_same(before, now)
+
+
+def _make_room(connection: sqlite3.Connection, user: User) -> None:
+    """The name is this user's now; a contact who had it until two sites met again goes on by their new one."""
+    for holder in _load(connection, "WHERE name_key = ? AND user_id != ?", name_key(user.username), user.user_id):
+        renamed = next((other.username for other in user.namesakes if other.user_id == holder.user_id), None)
+        if renamed is None or not _only_longer(holder.username, renamed):
+            raise NameHeld(username=user.username)
+        _set(connection, holder.id, username=renamed, name_key=name_key(renamed))
 
 
 def _learn_key(connection: sqlite3.Connection, contact: int, told: bytes | None, now_us: int) -> None:
@@ -257,7 +277,7 @@ def possible_name(name: str) -> str:
         UnknownUser: nobody can be called that.
     """
     try:
-        for part in name.split("~"):  # a heal between sites may give somebody the name NAME~SITE
+        for part in name.split(HEALED):  # a heal between sites may give somebody the name NAME~SITE
             check_username(part)
     except IllegalName:
         shown = "".join(character if character.isprintable() else "\ufffd" for character in name[:MAX_NAME_LENGTH])

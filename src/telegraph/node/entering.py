@@ -27,7 +27,7 @@ from telegraph.node.settings import NodeSettings
 from telegraph.node.trust import Ask, ca_fingerprint
 from telegraph.node.unattended import secrets_of
 from telegraph.protocol.manager_api import SessionInfo, SettingsChange
-from telegraph.protocol.names import check_password, check_username, name_key
+from telegraph.protocol.names import check_password, check_username, may_be_same
 from telegraph.supervision import supervise
 
 log = structlog.get_logger(__name__)
@@ -125,7 +125,7 @@ class Entering(Running):
         """The account with a session, or, while no manager answers, the account as it is stored here."""
         self._stop_later()
         known = self.account
-        if known is not None and name_key(known.username) != name_key(username):
+        if known is not None and not may_be_same(known.username, username):
             raise OtherAccount(username=known.username)
         if known is not None and known.ended == "removed":  # what is stored here can still be read
             await self._store.check(password)

@@ -29,6 +29,7 @@ from telegraph.node.keys import DeviceKey
 from telegraph.node.local_address import is_ours
 from telegraph.node.manager_link import ManagerLink
 from telegraph.node.own_address import OwnAddress
+from telegraph.node.own_name import name_to_log_in, named
 from telegraph.node.owner_calls import OwnerCalls
 from telegraph.node.renewal import renewal_due
 from telegraph.node.surroundings import Surroundings
@@ -51,7 +52,7 @@ from telegraph.protocol.manager_api import (
     UsersAnswer,
 )
 from telegraph.protocol.manager_events import Revoked, UserChanged
-from telegraph.protocol.names import check_password, check_username, name_key
+from telegraph.protocol.names import check_password, check_username
 from telegraph.supervision import supervise
 
 log = structlog.get_logger(__name__)
@@ -68,7 +69,6 @@ GIVEN_UP = frozenset({"logged_in_elsewhere", "ended_elsewhere", "password_change
 
 _CONNECTED_WITHIN = 2.0
 DEFAULT_HEARTBEAT = 10.0
-
 
 Accepted = Callable[[str], Awaitable[None]]
 
@@ -143,7 +143,7 @@ class Membership:
         """
         shown = check_username(username)
         check_password(password)
-        self._same_account(shown)
+        name_to_log_in(self.account, shown)
         here = await asyncio.to_thread(self._where)
         body = RegisterRequest(
             username=shown,
@@ -164,9 +164,10 @@ class Membership:
         Raises:
             TelegraphError: wrong name or password, another account's data directory, no manager, …
         """
-        self._same_account(username)
+        name = name_to_log_in(self.account, username)
         async with self._log_in:
-            answer = await self._new_session(username, password)
+            answer = await self._new_session(name, password)
+            await self._of_this_account(answer)
             await self._stop()
             account = Account(
                 user_id=answer.user_id,
@@ -175,6 +176,7 @@ class Membership:
                 ca=answer.ca,
                 token=answer.token,
                 counter=max(answer.counter, self.account.counter if self.account else 0),
+                provisional=answer.provisional,
             )
             await accounts.save(self._database, account)
             await self._database.set(heartbeat=str(answer.heartbeat_interval).encode())
@@ -216,9 +218,25 @@ class Membership:
             async with asyncio.timeout(_CONNECTED_WITHIN):
                 await self._connected.wait()
 
-    def _same_account(self, username: str) -> None:
-        if self.account is not None and name_key(self.account.username) != name_key(username):
-            raise OtherAccount(username=self.account.username)
+    async def _of_this_account(self, answer: LoggedIn) -> None:
+        """Ends a session of somebody else of that name.
+
+        Raises:
+            OtherAccount: it is one.
+        """
+        if self.account is None or self.account.user_id == answer.user_id:
+            return
+        with contextlib.suppress(TelegraphError):
+            await self._link.call("POST", "/logout", Answer, token=answer.token, repeatable=True)
+        raise OtherAccount(username=self.account.username)
+
+    async def named(self, user: User) -> bool:
+        """What the directory says of this account itself; whether that is news."""
+        after = named(self.account, user) if self.account is not None else None
+        if after is not None:
+            self.account = after
+            await accounts.save(self._database, after)
+        return after is not None
 
     async def logout(self) -> None:
         """Ends the session: offline at once. Without a manager the session is forgotten here all the same."""

@@ -29,6 +29,7 @@ from telegraph.node.history import conversations
 from telegraph.node.links import LinkTable, OpenLink
 from telegraph.node.local_address import is_ours
 from telegraph.node.model import Contact
+from telegraph.node.namesakes import find_as
 from telegraph.node.own_address import OwnAddress
 from telegraph.node.places import Places
 from telegraph.node.rounds import Rounds
@@ -209,7 +210,7 @@ class Peers:
         """The contact with what the directory says now; as it was if no manager answers, then others are asked."""
         self.places.ask(contact.id)
         try:
-            user = await self._find_user(contact.username)
+            user = await find_as(self._find_user, contact.username, contact.user_id)
             if user.user_id != contact.user_id:  # the name is somebody else's now; messages go by id, never by name
                 return contact
             return await self.learn(user)
@@ -278,7 +279,7 @@ class Peers:
         if contact is not None and (contact.blocked or contact.device_key == holder.key):
             return _unblocked(contact)
         try:
-            user = await self._find_user(contact.username if contact else username)
+            user = await find_as(self._find_user, contact.username if contact else username, holder.id)
         except Unavailable as problem:  # whatever a manager says of it: one answer, so that it tells nothing
             raise ManagerAway from problem
         if contact is None and user.user_id != holder.id:

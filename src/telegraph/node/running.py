@@ -438,11 +438,14 @@ class Running(Farewells):
         self._broker.publish(AccountChanged(self.account_state, self.username))
 
     def watched(self) -> list[str]:
-        """Everybody this node has talked with."""
-        return [contact.user_id for contact in self._contacts if contact.user_id != self.user_id]
+        """Everybody this node has talked with, and its own user, whose name a heal between sites may change."""
+        return list({*([self.user_id] if self.user_id else []), *(contact.user_id for contact in self._contacts)})
 
     async def user_changed(self, user: User) -> None:
         """Takes over a new address or key, tells followers of comings and goings, and tries again at once."""
+        if user.user_id == self.user_id:
+            await self._named(user)
+            return
         contact = self._contacts.of_user(user.user_id)
         if contact is None or self._peers is None:
             return
@@ -459,6 +462,16 @@ class Running(Farewells):
                 self._broker.publish(PresenceChanged(contact.username, online, user.user_id, user.last_seen))
         if online:
             self._peers.hurry(contact.id)
+
+    async def _named(self, user: User) -> None:
+        """The directory says how this node's own user is called, and whether every site has confirmed that."""
+        before = self.username
+        if not await self._member.named(user):
+            return
+        if self._peers is not None:
+            self._peers.username = user.username
+        reason = "renamed" if before != user.username else "confirmed"
+        self._broker.publish(AccountChanged(self.account_state, self.username, reason))
 
     async def _learn(self, user: User) -> Contact:
         """Pins or updates somebody as the directory knows them; from then on we hear of their comings and goings."""

@@ -165,7 +165,8 @@ class LoggedIn(msgspec.Struct):
     ``certificate`` is the PEM leaf for the CSR, null without one; ``ca`` the organisation's CA in PEM.
     ``heartbeat_interval``
     and ``offline_after`` are seconds. ``counter`` is the counter that the address was stored under. ``replaced`` is the
-    fingerprint of the device key that the session moved away from, null if it did not move.
+    fingerprint of the device key that the session moved away from, null if it did not move. ``provisional``: not every
+    site has confirmed the name yet.
     """
 
     message: str
@@ -180,7 +181,17 @@ class LoggedIn(msgspec.Struct):
     certificate: str | None = None
     managers: list[str] = []
     replaced: str | None = None
+    provisional: bool = False
     status: int = 200
+
+
+class Namesake(msgspec.Struct, frozen=True):
+    """Somebody who had the same name until two sites met again; ``key`` is the fingerprint of the device's key."""
+
+    username: str
+    user_id: str
+    site: str
+    key: str | None = None
 
 
 class User(msgspec.Struct):
@@ -188,6 +199,9 @@ class User(msgspec.Struct):
 
     ``device_key`` is the raw Ed25519 key of the device that receives messages, null before the first log-in with one;
     ``signature`` is that device's signature of the address (:func:`telegraph.protocol.addresses.address_to_sign`).
+    ``provisional``: not every site has confirmed the name yet. ``site`` is where the user is, empty where there is one
+    site only; ``as_of`` (RFC 3339) is when that site was last heard from, if it is cut off. ``namesakes``: who else had
+    this name before two sites met again.
     """
 
     username: str
@@ -201,6 +215,9 @@ class User(msgspec.Struct):
     signature: str | None = None
     provisional: bool = False
     stale: bool = False
+    site: str = ""
+    as_of: str | None = None
+    namesakes: list[Namesake] = []
 
 
 class UserAnswer(msgspec.Struct):

@@ -15,6 +15,9 @@ MIN_PASSWORD_CHARACTERS = 8
 MAX_PASSWORD_BYTES = 72
 """bcrypt reads no further (its authors' paper, section 4), so more is refused instead of silently cut."""
 
+HEALED = "~"
+"""Stands before the site in the name of somebody whose name another site's user holds since a heal."""
+
 _PUNCTUATION = frozenset("._-")
 
 _INVISIBLE = frozenset(
@@ -50,6 +53,19 @@ def name_key(username: str) -> str:
             break
         key = folded
     return key
+
+
+def base_name(username: str) -> str:
+    """The name without what a heal between sites may have put behind it: ``bob`` of ``bob~lima``."""
+    return username.partition(HEALED)[0]
+
+
+def may_be_same(one: str, other: str) -> bool:
+    """Whether two names can be one person's before and after a heal between sites.
+
+    It says nothing of who they are: that is the certificate's matter.
+    """
+    return name_key(base_name(one)) == name_key(base_name(other))
 
 
 def check_username(username: str) -> str:

@@ -464,7 +464,8 @@ class AccountEvent(msgspec.Struct, tag="account", tag_field="type"):
     """This node's own account changed: logged in or out, connected to a manager or not.
 
     ``reason``: a :data:`SessionEnd` when the session ended, at ``at`` (RFC 3339, empty if not known); ``moved_here``
-    when a log-in took the session over from another device.
+    when a log-in took the session over from another device; ``renamed`` when another site's user holds the name now
+    and ``username`` is the new one; ``confirmed`` when a provisional name is final.
     """
 
     cursor: int

@@ -15,7 +15,7 @@ from telegraph.node.contacts import ContactBook
 from telegraph.node.database import Database
 from telegraph.node.model import ContactKeyChanged
 from telegraph.protocol.addresses import Address
-from telegraph.protocol.manager_api import User
+from telegraph.protocol.manager_api import Namesake, User
 
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
 
@@ -284,3 +284,54 @@ async def test_who_is_blocked_stays_so_over_a_restart_until_the_user_ends_it(dat
     assert blocked.waits == learnt.waits == "blocked"
     assert list(ContactBook(database)) == [learnt]
     assert (await book.block(learnt, blocked=False)).waits is None
+
+
+# --- names after a heal between sites ---
+
+
+def other_bob() -> User:
+    renamed = Namesake("Bob~lima", "bob-id", "lima")
+    return msgspec.structs.replace(bob(username="Bob"), user_id="other-bob-id", namesakes=[renamed])
+
+
+async def test_whoever_was_renamed_at_a_heal_stays_in_the_same_conversation(database: Database) -> None:
+    book = ContactBook(database)
+    before = await book.learn(bob())
+
+    after = await book.learn(bob(username="Bob~lima"))
+
+    assert (after.id, after.username) == (before.id, "Bob~lima")
+    assert book.named("bob") is None
+    assert book.named("bob~lima") == after
+
+
+async def test_of_a_verified_contact_only_a_name_with_a_site_behind_it_is_taken_over(database: Database) -> None:
+    book = ContactBook(database)
+    verified = await book.verify(await book.learn(bob()), KEY)
+
+    assert (await book.learn(bob(username="Carol"))).username == "Bob"
+    assert (await book.learn(bob(username="Carol~lima"))).username == "Bob"
+    assert (await book.learn(bob(username="Bob~lima"))).username == "Bob~lima"
+    assert (await book.learn(bob(username="Bob"))).username == "Bob~lima"
+    assert book.of_user("bob-id") == msgspec.structs.replace(verified, username="Bob~lima")
+
+
+async def test_the_winner_of_a_name_takes_it_from_a_contact_whom_the_directory_has_renamed(database: Database) -> None:
+    book = ContactBook(database)
+    renamed = await book.learn(bob())
+
+    winner = await book.learn(other_bob())
+
+    assert winner.id != renamed.id
+    assert book.named("Bob") == winner
+    assert book.named("Bob~lima") == book.of_user("bob-id") == ContactBook(database).of_user("bob-id")
+
+
+async def test_a_name_is_not_taken_from_a_contact_by_any_other_story(database: Database) -> None:
+    book = ContactBook(database)
+    known = await book.learn(bob())
+    for namesakes in ([], [Namesake("Carol~lima", "bob-id", "lima")], [Namesake("Bob~lima", "carol-id", "lima")]):
+        with pytest.raises(NameHeld):
+            await book.learn(msgspec.structs.replace(other_bob(), namesakes=namesakes))
+
+    assert book.named("bob") == known

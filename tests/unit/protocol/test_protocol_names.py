@@ -5,7 +5,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from telegraph.errors import IllegalName, IllegalPassword
-from telegraph.protocol.names import MAX_NAME_LENGTH, check_password, check_username, name_key
+from telegraph.protocol.names import (
+    MAX_NAME_LENGTH,
+    base_name,
+    check_password,
+    check_username,
+    may_be_same,
+    name_key,
+)
 
 LETTERS = st.text(st.characters(categories=["L", "Nd", "Mn", "Mc"]), min_size=1, max_size=MAX_NAME_LENGTH)
 
@@ -133,3 +140,23 @@ def test_the_refusal_of_a_password_does_not_repeat_it() -> None:
     with pytest.raises(IllegalPassword) as refused:
         check_password("hunter2")
     assert "hunter2" not in f"{refused.value!r} {refused.value} {refused.value.details}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("bob", "bob~lima", True),
+        ("Bob~lima", "bob~oslo", True),
+        ("bob", "BOB", True),
+        ("bob", "bobby", False),
+        ("bob~lima", "lima", False),
+    ],
+)
+def test_a_heal_between_sites_only_puts_something_behind_a_name(one: str, other: str, *, same: bool) -> None:
+    assert may_be_same(one, other) is may_be_same(other, one) is same
+
+
+@given(st.text(max_size=20))
+def test_no_name_that_can_be_registered_has_a_site_behind_it(username: str) -> None:
+    assert not _accepted(f"{username}~lima")
+    assert base_name(username) == username or not _accepted(username)

@@ -39,6 +39,7 @@ def account(node: Node, found: Account) -> node_api.Account:
         user_id=found.user_id,
         username=found.username,
         account=node.account_state,
+        provisional=found.provisional,
         moved=node.moved_here,
         recovery_code=node.take_recovery_code(),
     )

@@ -17,8 +17,8 @@ INTRODUCTION = """\
 
 <!-- Made from src/telegraph/cli by scripts/generate_cli_reference.py (`make docs`); do not edit. -->
 
-Every command says the same with `--help`. Client commands (all but `manager`, `node` and `demo`) talk to the running
-node of a data directory, and take `--data` and `--format` after their words.
+Every command says the same with `--help`. Client commands (all but `manager`, `node`, `plan` and `demo`) talk to the
+running node of a data directory, and take `--data` and `--format` after their words.
 
 | exit code | meaning |
 |---|---|

@@ -16,6 +16,7 @@ from telegraph.protocol.version import __version__
 _COMMANDS = {
     "manager": "telegraph.cli.manager:manager",
     "node": "telegraph.cli.node:node",
+    "plan": "telegraph.cli.plan:plan",
     "web": "telegraph.cli.web:web",
     "demo": "telegraph.cli.demo:demo",
     "register": "telegraph.cli.account:register",

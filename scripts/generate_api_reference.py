@@ -18,7 +18,7 @@ from litestar import Litestar
 from telegraph.manager.api import account, care, service, users
 from telegraph.manager.api.openapi import DESCRIPTION
 from telegraph.manager.api.session import dependencies
-from telegraph.node.api.guard import Guard
+from telegraph.node.api.guard import LocalGuard
 from telegraph.node.api.server import DESCRIPTION as NODE_DESCRIPTION
 from telegraph.node.api.server import application
 from telegraph.node.app import Node
@@ -84,7 +84,7 @@ def pages() -> dict[Path, str]:
         openapi_config=DESCRIPTION.config(),
         logging_config=None,
     )
-    node = application(Node("unused"), Guard("unused", "unused", node_api.DEFAULT_API_PORT))
+    node = application(Node("unused"), LocalGuard("unused", "unused", node_api.DEFAULT_API_PORT))
     of_manager = [
         MANAGER_EVENTS,
         *_frames("From node to manager", manager_events.FromNode),

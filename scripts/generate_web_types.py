@@ -11,7 +11,7 @@ from typing import Any, get_args
 import msgspec
 from generated import write_or_check
 
-from telegraph.node.api.guard import Guard
+from telegraph.node.api.guard import LocalGuard
 from telegraph.node.api.server import DESCRIPTION, application
 from telegraph.node.app import Node
 from telegraph.protocol import node_api
@@ -27,7 +27,7 @@ _PLAIN = {"string": "string", "integer": "number", "number": "number", "boolean"
 
 def page() -> str:
     """The whole file."""
-    node = application(Node("unused"), Guard("unused", "unused", node_api.DEFAULT_API_PORT))
+    node = application(Node("unused"), LocalGuard("unused", "unused", node_api.DEFAULT_API_PORT))
     described = document(DESCRIPTION, node.openapi_schema.to_schema())
     shapes: dict[str, Any] = dict(described["components"]["schemas"])
     kinds = get_args(node_api.Event)

@@ -25,7 +25,7 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
     │                           DirectoryFull · MembersUnsettled · LearnerBehind
     └── CannotStart (500)       PortTaken · DataInUse · DataUnreadable · CaUnreadable · CaUnknown · CaMismatch
                                 InsecureOffLoopback · TestingOnly · NewerSchema · KeyFileUnreadable · BackupUnreadable
-                                BackupNotWritten
+                                BackupNotWritten · OriginNeeded · PageCertificateUnreadable
                                 EtcdMissing · EtcdTooOld · SealBroken · NotInCluster · CannotJoin · CannotLeave
 """
 
@@ -655,6 +655,20 @@ class KeyFileUnreadable(CannotStart):
 
     code = "key_file_unreadable"
     spanish = "El archivo de clave {path} no se puede usar: {detail}."
+
+
+class OriginNeeded(CannotStart):
+    """Off this machine the page is served under addresses that are named; add --api-origin https://HOST:PORT, as browsers will write it."""
+
+    code = "origin_needed"
+    spanish = "Fuera de este equipo la página se sirve bajo direcciones nombradas; añada --api-origin https://HOST:PUERTO, como la escribirán los navegadores."
+
+
+class PageCertificateUnreadable(CannotStart):
+    """The certificate of the page cannot be used, {path}: {detail}."""
+
+    code = "page_certificate_unreadable"
+    spanish = "El certificado de la página no se puede usar, {path}: {detail}."
 
 
 class BackupUnreadable(CannotStart):

@@ -49,8 +49,31 @@ def ask_to_trust(url: str, fingerprint: str) -> bool:
     "--api-port",
     type=click.IntRange(0, 65535),
     show_default="8420, or a free one if it is taken",
-    help="Port of the local API; 0: any free one.",
+    help="Port of the local API and the page; 0: any free one.",
 )
+@click.option(
+    "--api-host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Where the page is served; off loopback over HTTPS only, with log-in by password.",
+)
+@click.option(
+    "--api-origin",
+    "api_origins",
+    multiple=True,
+    envvar="TELEGRAPH_API_ORIGIN",
+    show_envvar=True,
+    metavar="URL",
+    help="https://HOST:PORT under which browsers reach the page; may be repeated.",
+)
+@click.option(
+    "--api-cert",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Certificate chain for the page, PEM; without one it makes its own and prints the fingerprint.",
+)
+@click.option("--api-key", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Its key, PEM.")
 @click.option(
     "--key-file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -78,6 +101,10 @@ def run(
     peer_port: int | None,
     advertise: str | None,
     api_port: int | None,
+    api_host: str,
+    api_origins: tuple[str, ...],
+    api_cert: Path | None,
+    api_key: Path | None,
     key_file: Path | None,
     keyring: bool,
     argon2_memory: int,
@@ -92,6 +119,7 @@ def run(
       telegraph node run --data alice --manager https://localhost:8000 --ca manager/ca.pem
       telegraph node run --data alice --invite "telegraph://join?manager=..."
       telegraph node run --data alice --scan 192.168.1.0/24
+      telegraph node run --data alice --api-host 0.0.0.0 --api-port 8443 --api-origin https://alice.example:8443
 
     Exit codes: 0 stopped, 2 wrong use, 4 an option is not usable, 5 cannot start.
     """  # noqa: D301 - click's \b keeps the lines apart
@@ -109,6 +137,10 @@ def run(
             peer_port=peer_port,
             advertise=advertise,
             api_port=api_port,
+            api_host=api_host,
+            api_origins=api_origins,
+            api_cert=api_cert,
+            api_key=api_key,
             key_file=key_file,
             keyring=keyring,
             argon2_memory=argon2_memory,
@@ -124,6 +156,8 @@ async def _serve(settings: "NodeSettings", ask: "Ask | None", stop: asyncio.Even
     from telegraph.node.app import Node
 
     async with Node.with_settings(settings, ask) as node, LocalApi(node) as api:
+        if api.elsewhere is not None:
+            click.echo(f"Page: {' '.join(api.elsewhere.urls)} (certificate SHA-256 {api.elsewhere.fingerprint})")
         click.echo(f"Node ready: {api.url} (account: {node.account_state}, peers on port {node.peer_port})")
         if sys.stdout.isatty():  # the link lets a browser in, so it does not belong into a log
             click.echo(f"Open {api.browser_link()}")

@@ -15,6 +15,7 @@ from telegraph.errors import (
     OtherAccount,
     TelegraphError,
     Unavailable,
+    WrongPassword,
 )
 from telegraph.node import organisation
 from telegraph.node.account import Account, become_another_device
@@ -99,6 +100,19 @@ class Entering(Running):
             account = await self._log_in(username, password)
             undo.pop_all()
             return account
+
+    async def prove(self, username: str, password: str) -> None:
+        """Returns if this is the account here, as far as it is known, and its password; nothing else is done.
+
+        Guesses are not counted: whoever calls it has to bound them.
+
+        Raises:
+            WrongPassword: it is not.
+        """
+        await self._store.prove(password)
+        known = self.account
+        if known is not None and name_key(known.username) != name_key(username):
+            raise WrongPassword
 
     async def _open_store(self, password: str, undo: AsyncExitStack) -> None:
         """Opens or makes the store if need be; ``undo`` takes that back."""

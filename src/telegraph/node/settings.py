@@ -22,8 +22,9 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     (SHA-256, hex) say whom to trust. ``peer_port`` and ``api_port``: None is the default port or a free one if it
     is taken, 0 any free one.
     ``advertise`` is how others reach this node, HOST or HOST:PORT, where that is not the address that it sends from.
-    ``api`` serves the local API. ``key_file`` or ``keyring`` open the store without a password from the second
-    start on
+    ``api`` serves the local API, on loopback. With ``api_origins``, or an ``api_host`` that is not loopback, the page
+    is served there too, over HTTPS: under those origins, with ``api_cert`` and ``api_key`` (PEM files) if given.
+    ``key_file`` or ``keyring`` open the store without a password from the second start on
     (:mod:`telegraph.node.unattended`). ``argon2_memory`` is in KiB; less than the default only in tests.
     """
 
@@ -43,6 +44,9 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     argon2_memory: int = DEFAULT_ARGON2_MEMORY
     api_host: str = "127.0.0.1"
     api_port: int | None = None
+    api_origins: tuple[str, ...] = ()
+    api_cert: Path | None = None
+    api_key: Path | None = None
 
 
 def settings_of(settings: NodeSettings, invite: str | None) -> NodeSettings:

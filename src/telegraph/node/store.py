@@ -111,6 +111,16 @@ class Store:
         """
         await self._key_for(password)
 
+    async def prove(self, password: str) -> None:
+        """As :meth:`check`, but no guess is counted or refused: whoever calls it has to bound them.
+
+        Raises:
+            WrongPassword: it does not open this store, or there is none.
+        """
+        if self.state == "none" or self._vault is None:
+            raise WrongPassword
+        await asyncio.to_thread(vaults.open_with_password, self._vault, password)
+
     async def _key_for(self, password: str) -> bytes:
         if self._vault is None:
             raise WrongPassword

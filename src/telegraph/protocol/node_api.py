@@ -100,10 +100,14 @@ class BrowserLink(msgspec.Struct):
 
 
 class Door(msgspec.Struct):
-    """``GET /api/v1/door``: what a page must know to greet somebody; ``open``: this browser has a cookie that fits."""
+    """``GET /api/v1/door``: what a page must know to greet somebody; ``open``: this browser has a cookie that fits.
+
+    ``elsewhere``: the page is served over HTTPS, to other machines too.
+    """
 
     account: AccountState
     open: bool
+    elsewhere: bool = False
 
 
 class Organisation(msgspec.Struct):

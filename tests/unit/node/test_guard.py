@@ -5,7 +5,8 @@ from litestar.handlers import BaseRouteHandler
 from litestar.testing import RequestFactory
 
 from telegraph.errors import ForeignOrigin, WrongApiToken
-from telegraph.node.api.guard import Guard
+from telegraph.node.api.browsers import Browsers
+from telegraph.node.api.guard import LocalGuard
 
 TOKEN, PORT = "secret-token", 8420
 HANDLER = BaseRouteHandler("/")
@@ -15,11 +16,11 @@ def request(**headers: str) -> object:
     return RequestFactory().get("/", headers={"host": f"127.0.0.1:{PORT}", **headers})
 
 
-def guard() -> Guard:
-    return Guard(TOKEN, "abc", PORT)
+def guard() -> LocalGuard:
+    return LocalGuard(TOKEN, "abc", PORT)
 
 
-def check(one: Guard, **headers: str) -> None:
+def check(one: LocalGuard, **headers: str) -> None:
     one.check(request(**headers), HANDLER)  # type: ignore[arg-type]
 
 
@@ -52,11 +53,11 @@ def test_scripts_cannot_read_the_cookie_and_other_sites_cannot_send_it() -> None
 
 
 def test_two_nodes_cookies_have_two_names() -> None:
-    assert guard().cookie_name != Guard(TOKEN, "xyz", PORT).cookie_name
+    assert guard().cookie_name != LocalGuard(TOKEN, "xyz", PORT).cookie_name
 
 
 def test_the_cookie_of_another_node_opens_nothing() -> None:
-    foreign = Guard(TOKEN, "abc", PORT).new_cookie()
+    foreign = LocalGuard(TOKEN, "abc", PORT).new_cookie()
 
     with pytest.raises(WrongApiToken):
         check(guard(), cookie=f"{foreign.key}={foreign.value}")
@@ -80,25 +81,25 @@ def test_the_nodes_own_page_may_pass(host: str) -> None:
 
 
 def test_a_browser_stays_known_when_the_node_starts_again(tmp_path: Path) -> None:
-    first = Guard(TOKEN, "abc", PORT, tmp_path / "browsers")
+    first = LocalGuard(TOKEN, "abc", PORT, Browsers(tmp_path / "browsers"))
     cookie = first.new_cookie()
 
-    check(Guard(TOKEN, "abc", PORT, tmp_path / "browsers"), cookie=f"{cookie.key}={cookie.value}")
+    check(LocalGuard(TOKEN, "abc", PORT, Browsers(tmp_path / "browsers")), cookie=f"{cookie.key}={cookie.value}")
     assert str(cookie.value) not in (tmp_path / "browsers").read_text()
 
 
 def test_after_a_log_out_no_browser_is_known_any_more_not_even_after_a_restart(tmp_path: Path) -> None:
-    first = Guard(TOKEN, "abc", PORT, tmp_path / "browsers")
+    first = LocalGuard(TOKEN, "abc", PORT, Browsers(tmp_path / "browsers"))
     cookie = first.new_cookie()
     first.forget_cookies()
 
     with pytest.raises(WrongApiToken):
-        check(Guard(TOKEN, "abc", PORT, tmp_path / "browsers"), cookie=f"{cookie.key}={cookie.value}")
+        check(LocalGuard(TOKEN, "abc", PORT, Browsers(tmp_path / "browsers")), cookie=f"{cookie.key}={cookie.value}")
 
 
 def test_a_link_lets_one_browser_in_and_only_for_a_while() -> None:
     now = 0.0
-    one = Guard(TOKEN, "abc", PORT, clock=lambda: now)
+    one = LocalGuard(TOKEN, "abc", PORT, clock=lambda: now)
     early, late = (one.link("http://127.0.0.1:8420/").rpartition("/#/open/")[2] for _ in range(2))
 
     assert one.take_code(early)
@@ -109,7 +110,7 @@ def test_a_link_lets_one_browser_in_and_only_for_a_while() -> None:
 
 
 def test_links_do_not_pile_up() -> None:
-    one = Guard(TOKEN, "abc", PORT)
+    one = LocalGuard(TOKEN, "abc", PORT)
     codes = [one.link("http://x").rpartition("/")[2] for _ in range(100)]
 
     assert not one.take_code(codes[0])

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from litestar.testing import TestClient
 
-from telegraph.node.api.guard import Guard
+from telegraph.node.api.guard import LocalGuard
 from telegraph.node.api.page import CONTENT_SECURITY_POLICY, page_routes
 from telegraph.node.api.server import application
 from telegraph.node.app import Node
@@ -73,18 +73,18 @@ def test_a_copy_without_the_page_says_how_to_build_it(tmp_path: Path) -> None:
 
 
 def test_another_host_gets_no_page() -> None:
-    node = application(Node("unused"), Guard("token", "abc", 8420))
+    node = application(Node("unused"), LocalGuard("token", "abc", 8420))
     with TestClient(node, base_url="http://evil.example") as browser:
         assert browser.get("/").json()["error"] == "foreign_origin"
 
 
 def test_a_page_learns_at_the_door_whether_it_is_let_in() -> None:
-    guard = Guard("token", "abc", 8420)
+    guard = LocalGuard("token", "abc", 8420)
     with TestClient(application(_unstarted(), guard), base_url="http://127.0.0.1:8420") as browser:
         link = guard.link("http://127.0.0.1:8420")
         code = link.rpartition("/")[2]
 
-        assert browser.get("/api/v1/door").json() == {"account": "none", "open": False}
+        assert browser.get("/api/v1/door").json() == {"account": "none", "open": False, "elsewhere": False}
         assert browser.post("/api/v1/browser", json={"token": code}).status_code == 200
         assert browser.get("/api/v1/door").json()["open"]
         browser.cookies.clear()

@@ -18,7 +18,7 @@ from telegraph.errors import (
     WrongApiToken,
 )
 from telegraph.node.api import views
-from telegraph.node.api.guard import Guard
+from telegraph.node.api.guard import Guard, LocalGuard
 from telegraph.node.api.refusals import ALWAYS, BODY
 from telegraph.node.app import Node
 from telegraph.protocol import node_api as api
@@ -33,7 +33,7 @@ from telegraph.rest.errors import answers
     status_code=200,
     responses=answers(WrongApiToken, ForeignOrigin, *BODY),
 )
-async def browser(guard: NamedDependency[Guard], data: JSONBody[api.BrowserRequest]) -> Response[api.Ok]:
+async def browser(guard: NamedDependency[LocalGuard], data: JSONBody[api.BrowserRequest]) -> Response[api.Ok]:
     """Trades the token of the data directory, or the code of a link that works once, for a cookie."""
     if not (guard.token_fits(data.token) or guard.take_code(data.token)):
         raise WrongApiToken
@@ -42,12 +42,17 @@ async def browser(guard: NamedDependency[Guard], data: JSONBody[api.BrowserReque
 
 @get("/door", responses=answers(ForeignOrigin))
 async def door(node: NamedDependency[Node], guard: NamedDependency[Guard], request: Request[Any, Any, Any]) -> api.Door:
-    """Whether somebody has an account here, and whether this browser is let in. Needs no token: a page begins by it."""
-    return api.Door(node.account_state, guard.is_known(request))
+    """Whether somebody has an account here, and whether this browser is let in. Needs no token: a page begins by it.
+
+    Off this machine a stranger does not learn how things are here: they are told ``locked``, whatever is so.
+    """
+    known = guard.is_known(request)
+    state = node.account_state if known or not guard.secure else "locked"
+    return api.Door(state, known, elsewhere=guard.secure)
 
 
 @post("/browser-link", status_code=200, responses=answers(*ALWAYS))
-async def browser_link(guard: NamedDependency[Guard], request: Request[Any, Any, Any]) -> api.BrowserLink:
+async def browser_link(guard: NamedDependency[LocalGuard], request: Request[Any, Any, Any]) -> api.BrowserLink:
     """A link that opens the page in a browser and lets it in, once, within ten minutes."""
     return api.BrowserLink(guard.link(str(request.base_url)))
 
@@ -84,7 +89,12 @@ async def choose(node: NamedDependency[Node], data: JSONBody[api.OrganisationCho
     return views.organisation(node.organisation, settled=False)
 
 
-OPEN_CALLS = (browser, door)
+OPEN_CALLS = (door,)
 """Calls that need no token and no cookie."""
 
-CALLS = (browser_link, organisation, look, choose)
+CALLS = (organisation, look, choose)
+
+OPEN_CALLS_HERE = (browser,)
+"""The same, on this machine only: what they take is printed on its terminal."""
+
+CALLS_HERE = (browser_link,)

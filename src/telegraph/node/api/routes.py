@@ -29,7 +29,8 @@ from telegraph.errors import (
 )
 from telegraph.node.api import account_calls, entrance, message_calls, settings_calls, views
 from telegraph.node.api.download import pieces_of, taken
-from telegraph.node.api.guard import Guard
+from telegraph.node.api.guard import Guard, LocalGuard
+from telegraph.node.api.log_in import LogIn, on_this_machine
 from telegraph.node.api.people import PEOPLE_ROUTES
 from telegraph.node.api.refusals import ABOUT_SOMEBODY, ALWAYS, BODY, MEMBER
 from telegraph.node.api.stream import events
@@ -86,13 +87,19 @@ async def register(node: NamedDependency[Node], data: JSONBody[api.AccountReques
     ),
 )
 async def log_in(
-    node: NamedDependency[Node], guard: NamedDependency[Guard], data: JSONBody[api.SessionRequest]
+    node: NamedDependency[Node],
+    guard: NamedDependency[Guard],
+    take: NamedDependency[LogIn],
+    data: JSONBody[api.SessionRequest],
+    request: Request[Any, Any, Any],
 ) -> Response[api.Account]:
     """Unlocks the messages on this machine, for which no manager is needed, and logs in, at once or once one answers.
 
-    Needs no token: who knows the password gets a cookie.
+    Needs no token: who knows the password gets a cookie. From elsewhere (over HTTPS) it is only compared with the one
+    that opens the messages here, seldom, and nothing can be set aside.
     """
-    account = await node.login(data.username, data.password, unlock=data.unlock, set_aside=data.set_aside)
+    address = request.client.host if request.client else ""
+    account = await take(node, data, address, known=guard.is_known(request))
     return Response(views.account(node, account), cookies=[guard.new_cookie()])
 
 
@@ -190,8 +197,9 @@ async def send(node: NamedDependency[Node], data: JSONBody[api.SendRequest]) -> 
     return as_api_message(await node.send(data.to, data.text, reply_to=data.reply_to, expires_in=data.expires_in))
 
 
-def rest_router(node: Node, guard: Guard) -> Router:
-    """All calls under ``/api/v1``."""
+def rest_router(node: Node, guard: Guard, take: LogIn = on_this_machine) -> Router:
+    """All calls under ``/api/v1``; ``take`` is how a password is taken."""
+    here = isinstance(guard, LocalGuard)
     guarded = Router(
         "/",
         guards=[guard.access],
@@ -214,12 +222,13 @@ def rest_router(node: Node, guard: Guard) -> Router:
             *settings_calls.CALLS,
             *account_calls.CALLS,
             *entrance.CALLS,
+            *(entrance.CALLS_HERE if here else ()),
         ],
     )
     unguarded = Router(
         "/",
         guards=[guard.origin],
-        route_handlers=[log_in, *entrance.OPEN_CALLS],
+        route_handlers=[log_in, *entrance.OPEN_CALLS, *(entrance.OPEN_CALLS_HERE if here else ())],
         security=[{}],
     )
     return Router(
@@ -228,5 +237,6 @@ def rest_router(node: Node, guard: Guard) -> Router:
         dependencies={
             "node": Provide(lambda: node, sync_to_thread=False),
             "guard": Provide(lambda: guard, sync_to_thread=False),
+            "take": Provide(lambda: take, sync_to_thread=False),
         },
     )

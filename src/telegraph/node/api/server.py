@@ -1,11 +1,14 @@
 """Puts the local API together and serves it beside its node."""
 
 import secrets
+from contextlib import AsyncExitStack
 from typing import Final, Self
 
 from litestar import Litestar
 
-from telegraph.node.api.guard import Guard
+from telegraph.node.api.browsers import Browsers
+from telegraph.node.api.elsewhere import Elsewhere, is_wanted
+from telegraph.node.api.guard import Guard, LocalGuard
 from telegraph.node.api.page import page_routes
 from telegraph.node.api.routes import rest_router
 from telegraph.node.app import Node
@@ -61,28 +64,33 @@ DESCRIPTION: Final = Description(
 class LocalApi:
     """The local API of a node that runs; an async context manager inside that of the node.
 
-    Writes the token (kept from start to start) and, while it runs, its URL into the data directory.
+    Writes the token (kept from start to start) and, while it runs, its URL into the data directory. It is always on
+    loopback; ``elsewhere`` is the page off this machine, if that is wanted.
     """
 
     def __init__(self, node: Node, *, port: int | None = None) -> None:
-        """Binds the port; ``port`` goes before that of the node's settings.
+        """Binds the ports; ``port`` goes before that of the node's settings.
 
         Raises:
             PortTaken: the port was asked for and is taken.
+            CannotStart, IllegalAddress: see :class:`Elsewhere`.
         """
         settings: NodeSettings = node.settings
         self._node = node
-        self._listener = listen(
-            settings.api_host, settings.api_port if port is None else port, DEFAULT_API_PORT, "--api-port"
-        )
-        self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://{settings.api_host}:{self.port}"
-        self._endpoint = settings.data / ENDPOINT_FILE
+        host, wanted = settings.api_host, settings.api_port if port is None else port
+        if off := is_wanted(settings):  # the port that was asked for is the page's then
+            host, wanted = "127.0.0.1", port
         token_file = settings.data / TOKEN_FILE
         if not token_file.exists():
             write_private(token_file, secrets.token_urlsafe(32))
         self.token = token_file.read_text(encoding="utf-8").strip()
-        self._guard = Guard(self.token, node.node_id, self.port, settings.data / BROWSERS_FILE)
+        browsers = Browsers(settings.data / BROWSERS_FILE)
+        self.elsewhere = Elsewhere(node, browsers) if off else None
+        self._listener = listen(host, wanted, DEFAULT_API_PORT, "--api-port")
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://{host}:{self.port}"
+        self._endpoint = settings.data / ENDPOINT_FILE
+        self._guard = LocalGuard(self.token, node.node_id, self.port, browsers)
         self._server = Server(application(node, self._guard), None)
 
     def browser_link(self) -> str:
@@ -90,13 +98,18 @@ class LocalApi:
         return self._guard.link(self.url)
 
     async def __aenter__(self) -> Self:
-        self._serving = await self._server.start(self._listener)
-        write_private(self._endpoint, self.url)
+        async with AsyncExitStack() as opened:
+            if self.elsewhere is not None:
+                await opened.enter_async_context(self.elsewhere)
+            serving = await self._server.start(self._listener)
+            opened.push_async_callback(self._server.stop, serving)
+            write_private(self._endpoint, self.url)
+            opened.callback(self._endpoint.unlink, missing_ok=True)
+            self._open = opened.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._endpoint.unlink(missing_ok=True)
-        await self._server.stop(self._serving)
+        await self._open.aclose()
 
 
 def application(node: Node, guard: Guard) -> Litestar:

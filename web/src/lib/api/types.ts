@@ -81,6 +81,7 @@ export interface DeletedEvent {
 export interface Door {
   account: 'ended' | 'locked' | 'none' | 'offline' | 'online';
   open: boolean;
+  elsewhere: boolean;
 }
 
 export interface ErrorAnswer {

@@ -32,6 +32,7 @@ export const en = {
     newHere: 'I am new here',
     welcomeBack: 'Welcome back',
     unlockHint: 'Your messages are encrypted on this machine. The password opens them.',
+    elsewhereHint: 'This page comes from your own machine. Your password lets this browser in. An account is made on the machine itself.',
     endedTitle: 'Your session ended',
     username: 'Name',
     password: 'Password',

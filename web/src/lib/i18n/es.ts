@@ -34,6 +34,7 @@ export const es: Words = {
     newHere: 'Es mi primera vez',
     welcomeBack: 'Hola de nuevo',
     unlockHint: 'Los mensajes están cifrados en este equipo. La contraseña los abre.',
+    elsewhereHint: 'Esta página viene de su propio equipo. La contraseña deja entrar a este navegador. La cuenta se crea en el propio equipo.',
     endedTitle: 'La sesión terminó',
     username: 'Nombre',
     password: 'Contraseña',

@@ -9,7 +9,7 @@ const AGAIN = 1000;
 
 class Session {
   view: View = $state('starting');
-  door: Door = $state({ account: 'none', open: false });
+  door: Door = $state({ account: 'none', open: false, elsewhere: false });
   status: NodeStatus | null = $state(null);
   /** Whether the stream is open: without it the page shows what was. */
   connected = $state(false);

@@ -111,7 +111,7 @@ class Entering(Running):
         """
         await self._store.prove(password)
         known = self.account
-        if known is not None and name_key(known.username) != name_key(username):
+        if known is not None and not may_be_same(known.username, username):
             raise WrongPassword
 
     async def _open_store(self, password: str, undo: AsyncExitStack) -> None:

@@ -548,10 +548,13 @@ class NoQuorum(DirectoryUnavailable):
 
 
 class DirectoryUnreachable(DirectoryUnavailable):
-    """No member of the directory answers ({detail}); try again in a moment."""
+    """No member of the directory answers; try again in a moment.
+
+    Which ones were asked is not for users of the API to know; ``details["members"]`` has it.
+    """
 
     code = "directory_unreachable"
-    spanish = "Ningún miembro del directorio responde ({detail}); inténtelo de nuevo en un momento."
+    spanish = "Ningún miembro del directorio responde; inténtelo de nuevo en un momento."
 
 
 class DirectoryRefused(DirectoryUnavailable):

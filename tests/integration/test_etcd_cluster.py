@@ -223,8 +223,10 @@ async def test_a_certificate_of_another_ca_is_refused_and_that_is_said(cluster: 
 
 async def test_members_that_all_are_away_are_named(cluster: EtcdCluster) -> None:
     client = EtcdClient(["127.0.0.1:9", "127.0.0.1:1"], cluster.tls, BRIEF)
-    with pytest.raises(DirectoryUnreachable, match=r"127\.0\.0\.1:9, 127\.0\.0\.1:1"):
+    with pytest.raises(DirectoryUnreachable) as caught:
         await EtcdDirectory(client).commit([], [Put("a", b"1")])
+    assert caught.value.details["members"] == "127.0.0.1:9, 127.0.0.1:1"
+    assert "127" not in str(caught.value)
     await client.use(cluster.addresses)
     await EtcdDirectory(client, "/moved/").commit([], [Put("a", b"1")])
     await client.close()

@@ -64,8 +64,12 @@ def leave(data: Path, form: str) -> None:
     configure_logging()
     left = asyncio.run(leave_group(data))
     click.echo(
-        json.dumps({"managers": left}) if form == "json" else f"Left the cluster, which has {left} managers now."
+        json.dumps({"managers": left}) if form == "json" else f"Left the cluster, which has {_managers(left)} now."
     )
+
+
+def _managers(count: int) -> str:
+    return "1 manager" if count == 1 else f"{count} managers"
 
 
 @click.command()
@@ -90,7 +94,7 @@ def status(data: Path, form: str) -> None:
 
 def pretty(found: "GroupStatus") -> str:
     """The status as text for people."""
-    kind = f"cluster of {len(found.members)} managers" if found.clustered else "single manager"
+    kind = f"cluster of {_managers(len(found.members))}" if found.clustered else "single manager"
     lines = [
         f"{kind}, site {found.site}" if found.site else kind,
         f"quorum      {'yes' if found.quorum else 'NO: the directory cannot be written'}",
@@ -98,13 +102,13 @@ def pretty(found: "GroupStatus") -> str:
         f"raft leader {found.raft_leader or '-'}",
         f"revision    {'-' if found.revision is None else found.revision}",
         f"state hash  {found.state_hash or '-'}",
-        *map(_pretty_member, found.members),
+        *(_pretty_member(member, clustered=found.clustered) for member in found.members),
     ]
     return "\n".join(lines)
 
 
-def _pretty_member(member: "MemberStatus") -> str:
-    words = ["well" if member.healthy else "AWAY"]
+def _pretty_member(member: "MemberStatus", *, clustered: bool) -> str:
+    words = [_health(member) if clustered else "runs" if member.healthy else "does not run"]
     if member.is_learner:
         words.append("learner")
     if member.lag is not None:
@@ -114,6 +118,14 @@ def _pretty_member(member: "MemberStatus") -> str:
     if member.etcd_version:
         words.append(f"etcd {member.etcd_version}")
     return f"  {member.id}  {member.url or '-'}  {', '.join(words)}"
+
+
+def _health(member: "MemberStatus") -> str:
+    if member.healthy:
+        return "well"
+    if not member.started:
+        return "never started"
+    return "AWAY" if member.raft_index is None else "alive, waits for the others"
 
 
 @click.command("new-org")

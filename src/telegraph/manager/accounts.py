@@ -354,7 +354,7 @@ class Accounts:
                 raise Conflict
             if not stays:
                 self._attendance.live.leave(caller.user_id)
-        self._attendance.uses.forget(caller.token_hash)
+        self._attendance.session_ended(caller.user_id, caller.token_hash)
         self.on_ended(Ended(caller.user_id, caller.username, (caller.token_hash,), "logged_out", now.text))
 
     async def change_password(self, caller: Caller, old: str, new: str, remote: str) -> None:
@@ -409,7 +409,7 @@ class Accounts:
         self, account: Account, ending: list[SessionEntry], reason: EndReason, now: Moment, device: Address | None
     ) -> None:
         for entry, _ in ending:
-            self._attendance.uses.forget(token_hash_of(entry))
+            self._attendance.session_ended(account.user_id, token_hash_of(entry))
         if ending:
             self.on_ended(ended_of(account, ending, reason, now, device))
 

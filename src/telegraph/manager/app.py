@@ -130,7 +130,7 @@ class Manager:
         context = None if self.settings.insecure_http else server_context(credentials)
         after = (await opened.loaded(lambda: directory.scan(records.REGISTRATION))).revision
         await opened.loaded(core.revoked.load)  # after that: what both tell is told once, and nothing is left out
-        feed = Feed(directory, core.people, core.hub, core.revoked, after)
+        feed = Feed(directory, core.people, core.attendance, core.hub, core.revoked, after)
         self._in_background(stack, "feed", feed.follow)
         for name, work in attending.tasks().items():
             self._in_background(stack, name, work)

@@ -35,6 +35,9 @@ TRIES: Final = 8
 _SPARE: Final = 1000
 """So many users more than are attached may be remembered before those who left are forgotten."""
 
+_ENDED: Final = 10_000
+"""So many sessions that ended last are remembered, for heartbeats of theirs that are under way."""
+
 
 class Itself(msgspec.Struct, frozen=True):
     """What a manager attaches users to: its id, and its lease."""
@@ -58,6 +61,7 @@ class Attendance:
         self.roll = Roll()
         self.uses = Uses(directory)
         self._callers: dict[str, Caller] = {}
+        self._ended: dict[str, None] = {}
         self.presences = Follower(directory, records.PRESENCES, self._hear_presence, lambda: self.roll.online)
         self.attachments = Follower(directory, records.ATTACHMENTS, self._hear_attachment, self._known_attached)
         self.on_change: Callable[[str], None] = lambda _user_id: None
@@ -137,10 +141,30 @@ class Attendance:
             DirectoryUnavailable: it had to be written, and could not be.
         """
         now = self._clock()
+        self._require_not_ended(caller)
         if not self.live.touch(caller.user_id, now):
             await self._come_online(caller)
+            self._require_not_ended(caller)
         self._remember(caller)
         await self.uses.note(caller, now)
+
+    def _require_not_ended(self, caller: Caller) -> None:
+        if caller.token_hash in self._ended:
+            raise NotLoggedIn
+
+    def session_ended(self, user_id: str, token_hash: str) -> None:
+        """A session is over, here or at another manager; may be told again. A token never comes back to life."""
+        self._ended[token_hash] = None
+        if len(self._ended) > _ENDED:
+            del self._ended[next(iter(self._ended))]
+        caller = self._callers.get(user_id)
+        if caller is not None and caller.token_hash == token_hash:
+            del self._callers[user_id]
+        self.uses.forget(token_hash)
+
+    def forget_callers(self) -> None:
+        """Sessions may have ended without this manager having heard: the directory says which live."""
+        self._callers.clear()
 
     def _remember(self, caller: Caller) -> None:
         self._callers[caller.user_id] = caller

@@ -122,7 +122,7 @@ class Care:
 
     def _ended(self, ended: Ended) -> None:
         for token_hash in ended.token_hashes:
-            self._attendance.uses.forget(token_hash)
+            self._attendance.session_ended(ended.user_id, token_hash)
         self._tell(ended)
 
     # --- deletion ---

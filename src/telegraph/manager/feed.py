@@ -1,7 +1,7 @@
 """From the directory's watch to the event streams: whoever changed, in whatever way, is shown to those who watch them.
 
 It hears of every commit, this manager's own and other managers', so nothing else has to tell. Streams of sessions that
-were ended at another manager are ended by it too.
+were ended at another manager are ended by it too, and their heartbeats are refused from then on, quorum or not.
 """
 
 from typing import Final
@@ -10,6 +10,7 @@ import structlog
 
 from telegraph.directory import records
 from telegraph.directory.port import Change, Directory, HistoryGone
+from telegraph.manager.attendance import Attendance
 from telegraph.manager.people import People
 from telegraph.manager.revocations import RevokedKeys
 from telegraph.manager.sessions import stored_ending
@@ -24,9 +25,18 @@ _TELLING: Final = (records.ACCOUNTS, records.PRESENCES)
 class Feed:
     """Follows the directory from a revision on, endlessly."""
 
-    def __init__(self, directory: Directory, people: People, hub: Hub, revoked: RevokedKeys, after: int) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        people: People,
+        attendance: Attendance,
+        hub: Hub,
+        revoked: RevokedKeys,
+        after: int,
+    ) -> None:
         self._directory = directory
         self._people = people
+        self._attendance = attendance
         self._hub = hub
         self._revoked = revoked
         self._after = after
@@ -40,6 +50,7 @@ class Feed:
                 self._after = change.revision - 1  # the rest of this commit is still to come
         except HistoryGone:
             log.warning("feed_behind", after=self._after)
+            self._attendance.forget_callers()
             self._after = (await self._directory.scan(records.REGISTRATION)).revision
             for event in await self._revoked.load():
                 self._hub.publish_revoked(event)
@@ -66,6 +77,7 @@ class Feed:
         await self._show(user_id)
 
     async def _end(self, user_id: str, token_hash: str) -> None:
+        self._attendance.session_ended(user_id, token_hash)
         if self._hub.has(token_hash):
             ending = await stored_ending(self._directory, user_id, token_hash)
             told = SessionEnded("logged_out") if ending is None else SessionEnded(ending.reason, ending.at)

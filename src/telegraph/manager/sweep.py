@@ -33,17 +33,46 @@ _AGAIN_AFTER: Final = 1.0
 """Seconds until an unavailable directory is tried again."""
 
 
+async def for_each(user_ids: Sequence[str], work: Callable[[str], Awaitable[bool]]) -> int:
+    """Does something for each of some users, :data:`AT_ONCE` at a time: for how many it gave True.
+
+    One about whom others write all the time keeps nobody else from being looked after. Where the directory is away, or
+    nobody at all can be written (this manager leads no more), no further ones are begun with. Nothing runs on when this
+    returns, fails or is cancelled.
+
+    Raises:
+        Unavailable, Conflict: it was raised for one of them, at least.
+    """
+    count, failures = 0, list[Unavailable | Conflict]()
+
+    async def one(user_id: str) -> None:
+        nonlocal count
+        try:
+            done = await work(user_id)
+        except (Unavailable, Conflict) as failure:
+            failures.append(failure)
+        else:
+            count += done
+
+    for first in range(0, len(user_ids), AT_ONCE):
+        before, some = len(failures), user_ids[first : first + AT_ONCE]
+        async with asyncio.TaskGroup() as group:
+            for user_id in some:
+                group.create_task(one(user_id))
+        new = failures[before:]
+        if len(new) == len(some) or any(isinstance(failure, Unavailable) for failure in new):
+            break
+    if failures:
+        raise failures[0]
+    return count
+
+
 # --- every manager ---
 
 
 async def give_up_silent(attendance: Attendance, clock: Clock) -> int:
     """Gives up everybody here whose time is up: how many."""
-    due = attendance.live.due(clock())
-    count = 0
-    for first in range(0, len(due), AT_ONCE):
-        some = due[first : first + AT_ONCE]
-        count += sum(await asyncio.gather(*(attendance.give_up(user_id) for user_id in some)))
-    return count
+    return await for_each(attendance.live.due(clock()), attendance.give_up)
 
 
 async def listen_for_silence(attendance: Attendance, clock: Clock) -> None:
@@ -114,12 +143,7 @@ class Sweep:
             DirectoryUnavailable, FateUnknown: it could not be written; the next time decides anew.
             Conflict: others write all the time, or this manager leads no more.
         """
-        due = self._absences.due(self._clock())
-        count = 0
-        for first in range(0, len(due), AT_ONCE):
-            some = due[first : first + AT_ONCE]
-            count += sum(await asyncio.gather(*(self._expire(user_id, fence) for user_id in some)))
-        return count
+        return await for_each(self._absences.due(self._clock()), lambda user_id: self._expire(user_id, fence))
 
     async def _expire(self, user_id: str, fence: Sequence[Unchanged]) -> bool:
         known = await self._mark(user_id, fence)

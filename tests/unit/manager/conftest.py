@@ -17,6 +17,7 @@ from telegraph.manager.ca import CertificateAuthority
 from telegraph.manager.care import Care
 from telegraph.manager.core import Core
 from telegraph.manager.endings import Ended
+from telegraph.manager.feed import Feed
 from telegraph.manager.gate import Gate
 from telegraph.manager.invites import Registration
 from telegraph.manager.look_ups import LookUps
@@ -136,6 +137,11 @@ class House:
         """Registers and logs in."""
         await self.register(name)
         return await self.caller((await self.log_in(name, key=key)).token)
+
+    async def feed(self, hub: Hub) -> Feed:
+        """What tells streams of changes from now on."""
+        now = (await self.directory.scan("")).revision
+        return Feed(self.directory, self.people, self.attendance, hub, self.revoked, now)
 
     async def content(self) -> dict[str, bytes]:
         """Everything that is stored."""

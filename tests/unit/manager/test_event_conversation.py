@@ -11,7 +11,6 @@ from structlog.testing import capture_logs
 
 from telegraph.manager.api.application import Application
 from telegraph.manager.api.events import _Conversation
-from telegraph.manager.feed import Feed
 from telegraph.node.keys import DeviceKey
 from telegraph.protocol.identity import key_fingerprint
 from telegraph.protocol.manager_events import MAX_WATCHED, Revoked, SessionEnded
@@ -141,7 +140,7 @@ async def test_a_node_that_stops_is_offline_at_once_and_its_session_stays(core: 
 async def test_watching_gives_the_present_state_at_once_and_then_every_change(core: Core, house: House) -> None:
     await house.register("bob")
     token, bob = await token_of(house, "alice"), await user_id_of(house, "bob")
-    feed = Feed(house.directory, house.people, core.hub, core.revoked, (await house.directory.scan("")).revision)
+    feed = await house.feed(core.hub)
     following = asyncio.create_task(feed.follow())
     async with Socket(core, token) as socket:
         socket.say({"type": "watch", "users": [bob]})
@@ -274,7 +273,7 @@ async def test_revoked_keys_are_told_at_once_and_after_a_pause_from_the_cursor_o
     bob = await token_of(house, "bob")
     alice = await house.join("alice", key=DeviceKey.create())
     await core.revoked.load()
-    feed = Feed(house.directory, house.people, core.hub, core.revoked, (await house.directory.scan("")).revision)
+    feed = await house.feed(core.hub)
     following = asyncio.create_task(feed.follow())
     key = DeviceKey.create()
     async with Socket(core, bob) as socket:
@@ -339,7 +338,7 @@ async def test_a_heartbeat_after_a_move_that_this_manager_did_not_hear_of_ends_t
 
 async def test_those_who_watch_hear_that_an_account_was_deleted_then_and_later(core: Core, house: House) -> None:
     bob, alice = await token_of(house, "bob"), await house.join("alice")
-    feed = Feed(house.directory, house.people, core.hub, core.revoked, (await house.directory.scan("")).revision)
+    feed = await house.feed(core.hub)
     following = asyncio.create_task(feed.follow())
     gone = {"type": "user_gone", "user_id": alice.user_id, "deleted": True}
     async with Socket(core, bob) as socket:

@@ -8,6 +8,7 @@ import pytest
 
 from telegraph.directory import records
 from telegraph.directory.memory import MemoryDirectory
+from telegraph.errors import NotLoggedIn
 from telegraph.manager.feed import Feed, changed_user
 from telegraph.manager.sessions import Caller
 from telegraph.manager.streams import Hub, Stream
@@ -28,7 +29,7 @@ async def watching(house: House, *user_ids: str) -> AsyncIterator[Stream]:
     stream = hub.open(Caller("id-eve", "eve", "s", 1, device=True))
     for user_id in user_ids:
         hub.watch(stream, user_id)
-    feed = Feed(house.directory, house.people, hub, house.revoked, (await house.directory.scan("")).revision)
+    feed = await house.feed(hub)
     task = asyncio.create_task(feed.follow())
     yield stream
     task.cancel()
@@ -80,7 +81,7 @@ async def test_whoever_fell_behind_the_kept_history_shows_the_present_state(make
     hub = Hub()
     stream = hub.open(eve)
     hub.watch(stream, user_id)
-    feed = Feed(house.directory, house.people, hub, house.revoked, 0)
+    feed = Feed(house.directory, house.people, house.attendance, hub, house.revoked, 0)
     await feed.follow()
     assert (await heard(stream)).user.status == "online"
     following = asyncio.create_task(feed.follow())
@@ -100,7 +101,7 @@ async def test_whoever_fell_behind_is_told_of_the_keys_revoked_meanwhile(make_ho
     for each in (key, DeviceKey.create()):
         await house.log_in("alice", key=each)
     await house.register("bob")
-    await Feed(house.directory, house.people, hub, house.revoked, 0).follow()
+    await Feed(house.directory, house.people, house.attendance, hub, house.revoked, 0).follow()
     event = await asyncio.wait_for(stream.next(), 5)
     assert isinstance(event, Revoked)
     assert [each.key for each in event.keys] == [key_fingerprint(key.public)]
@@ -113,7 +114,7 @@ async def test_a_stream_ends_when_its_session_was_ended_at_another_manager(house
     )
     hub = Hub()
     device, other = hub.open(alice), hub.open(plain)
-    feed = Feed(house.directory, house.people, hub, house.revoked, (await house.directory.scan("")).revision)
+    feed = await house.feed(hub)
     following = asyncio.create_task(feed.follow())
     await house.log_in("alice", key=DeviceKey.create())
     told = await asyncio.wait_for(device.next(), 5)
@@ -133,9 +134,45 @@ async def test_a_stream_ends_when_its_session_ended_before_the_kept_history(make
     await house.accounts.log_out(alice)
     for name in ("carol", "dave", "erin"):
         await house.register(name)
-    await Feed(house.directory, house.people, hub, house.revoked, 0).follow()
+    await Feed(house.directory, house.people, house.attendance, hub, house.revoked, 0).follow()
     assert await asyncio.wait_for(stream.next(), 5) == SessionEnded("logged_out")
     assert not stays.closing
+
+
+async def test_a_session_that_was_ended_elsewhere_sends_no_more_heartbeats(make_house: type[House]) -> None:
+    here = make_house(name="here", alone=False)
+    there = make_house(directory=here.directory, name="there", alone=False)
+    token = await _online(here)
+    alice = await here.caller(token)
+    feed = await here.feed(Hub())
+    following = asyncio.create_task(feed.follow())
+    assert here.attendance.last_caller(token) == alice
+    await there.accounts.log_out(alice)
+    await here.join("carol")
+    while here.attendance.last_caller(token) is not None:  # noqa: ASYNC110 - what the feed hears it tells nobody
+        await asyncio.sleep(0)
+    with pytest.raises(NotLoggedIn):
+        await here.attendance.heard(alice)  # one that was under way when the session ended
+    assert here.attendance.last_caller(token) is None
+    following.cancel()
+
+
+async def test_whoever_fell_behind_trusts_no_session_that_it_remembers(make_house: type[House]) -> None:
+    house = make_house(directory=MemoryDirectory(kept_changes=2))
+    token = await _online(house)
+    for name in ("carol", "dave", "erin"):
+        await house.register(name)
+    assert house.attendance.last_caller(token) is not None
+    await Feed(house.directory, house.people, house.attendance, Hub(), house.revoked, 0).follow()
+    assert house.attendance.last_caller(token) is None
+
+
+async def _online(house: House) -> str:
+    """The token with which alice has just sent a heartbeat."""
+    await house.register("alice")
+    token = (await house.log_in("alice")).token
+    await house.attendance.heard(await house.caller(token))
+    return token
 
 
 @pytest.mark.parametrize(

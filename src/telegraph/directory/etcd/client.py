@@ -121,7 +121,7 @@ class EtcdClient:
         refused = None if self._tls is None or self.closing.is_set() else await refusal(self.addresses, self._tls)
         if refused or "refused" in causes:
             return DirectoryRefused(retry_after=_RETRY_AFTER, detail=refused or "TLS")
-        return DirectoryUnreachable(retry_after=_RETRY_AFTER, detail=", ".join(self.addresses))
+        return DirectoryUnreachable(retry_after=_RETRY_AFTER, members=", ".join(self.addresses))
 
     def _share(self, budget: float, left: float) -> float:
         """With many members each gets less, so that more of them can be asked."""

@@ -13,9 +13,12 @@ _WITHIN: Final = 0.3
 
 
 async def refusal(addresses: Sequence[str], tls: EtcdTls) -> str | None:
-    """What one of the members, or we, have against the other's certificate; None if that is not what is wrong."""
+    """What one of the members, or we, have against the other's certificate; None if that is not what is wrong.
+
+    Which member is left out: users of the API read this, and where etcd listens is not theirs to know.
+    """
     found = await asyncio.gather(*(_ask(address, tls) for address in addresses))
-    return next((f"{address}: {said}" for address, said in zip(addresses, found, strict=True) if said), None)
+    return next((said for said in found if said), None)
 
 
 async def _ask(address: str, tls: EtcdTls) -> str | None:

@@ -19,6 +19,7 @@ from telegraph.protocol.version import __version__
 
 if TYPE_CHECKING:  # what speaks with etcd costs memory
     from telegraph.directory.etcd.members import Member, Status
+    from telegraph.manager.cluster.links import Links
 
 
 class MemberStatus(msgspec.Struct, frozen=True):
@@ -30,7 +31,7 @@ class MemberStatus(msgspec.Struct, frozen=True):
         etcd: where etcd's clients reach its member, None for a single manager.
         started: whether its etcd has ever come up.
         is_learner: it has no vote yet.
-        healthy: whether its etcd answers and knows a leader.
+        healthy: whether its etcd answers and knows a leader. One that answers and is not healthy waits for the others.
         raft_index: the last entry of the log that it has applied; None if it does not answer.
         lag: how many entries it is behind the foremost.
         version: of Telegraph.
@@ -85,12 +86,17 @@ async def read_status(data: Path) -> GroupStatus:
         return await _single(data)
     async with group_beside(data) as links:
         members = await links.admin.list(stale=True)
-        found = await asyncio.gather(*(links.status_of(member) for member in members))
-        snapshot, records = await _content(links.directory), await _records(links.directory)
+        found, records = await asyncio.gather(_statuses(links, members), _records(links.directory))
+        snapshot = await _content(links.directory) if has_quorum(members, found) else None
         return group_status(members, found, records, snapshot, await _leader(links.directory) if snapshot else None)
 
 
+async def _statuses(links: "Links", members: "Sequence[Member]") -> "Sequence[Status | None]":
+    return await asyncio.gather(*(links.status_of(member) for member in members))
+
+
 async def _content(directory: Directory) -> Snapshot | None:
+    """Everything, None if the members were well and are not any more."""
     try:
         return await directory.scan("")
     except Unavailable:
@@ -161,7 +167,6 @@ def group_status(
         _member_status(member, status, records.get(member.name), foremost)
         for member, status in zip(members, found, strict=True)
     ]
-    voters = [each for each in shown if not each.is_learner]
     leaders = {status.leader for status in found if status is not None and status.leader}
     leading = next((member.name for member in members if member.id in leaders), None)
     return GroupStatus(
@@ -169,11 +174,21 @@ def group_status(
         clustered=True,
         leader=leader,
         raft_leader=records[leading].url if leading in records else None,
-        quorum=snapshot is not None and sum(each.healthy for each in voters) > len(voters) // 2,
+        quorum=snapshot is not None and has_quorum(members, found),
         members=shown,
         revision=None if snapshot is None else snapshot.revision,
         state_hash=None if snapshot is None else state_hash(snapshot.entries),
     )
+
+
+def has_quorum(members: "Sequence[Member]", found: "Sequence[Status | None]") -> bool:
+    """Whether most of those who vote answer and know a leader. Pure."""
+    well = [_is_well(status) for member, status in zip(members, found, strict=True) if not member.learner]
+    return sum(well) > len(well) // 2
+
+
+def _is_well(status: "Status | None") -> bool:
+    return status is not None and status.leader != 0
 
 
 def _member_status(
@@ -185,7 +200,7 @@ def _member_status(
         etcd=next(iter(member.client_urls), None),
         started=bool(member.name),
         is_learner=member.learner,
-        healthy=status is not None and status.leader != 0,
+        healthy=_is_well(status),
         raft_index=status.raft_applied_index if status else None,
         lag=foremost - status.raft_applied_index if status else None,
         version=record.version if record else "",

@@ -5,7 +5,7 @@ from telegraph.directory.cluster_records import ManagerRecord
 from telegraph.directory.etcd.members import Member, Status
 from telegraph.directory.port import Entry, Snapshot
 from telegraph.directory.state_hash import state_hash
-from telegraph.manager.cluster.status import group_status
+from telegraph.manager.cluster.status import group_status, has_quorum
 
 
 def member(number: int, *, learner: bool = False) -> Member:
@@ -46,7 +46,21 @@ def test_one_away_is_shown_and_two_away_are_no_quorum() -> None:
     two = group_status(members, [answer(1, 30, leader=0), None, None], RECORDS, None, None)
     assert (two.quorum, two.raft_leader, two.revision, two.state_hash) == (False, None, None, None)
     assert "NO: the directory cannot be written" in pretty(two)
-    assert "AWAY" in pretty(two)
+    lines = pretty(two).splitlines()[-3:]
+    assert [line.split("  ")[3].partition(",")[0] for line in lines] == ["alive", "AWAY", "AWAY"]
+    assert "alive, waits for the others" in lines[0]
+
+
+def test_without_a_majority_that_knows_a_leader_nothing_is_asked_that_needs_one() -> None:
+    members = [member(1), member(2), member(3)]
+    assert has_quorum(members, [answer(1, 30), answer(2, 30), None])
+    assert not has_quorum(members, [answer(1, 30), answer(2, 30, leader=0), None])
+    assert not has_quorum([*members, member(4, learner=True)], [answer(1, 5), None, None, answer(4, 5)])
+
+
+def test_one_manager_is_no_managers() -> None:
+    shown = group_status([member(1)], [answer(1, 3)], RECORDS, CONTENT, None)
+    assert pretty(shown).startswith("cluster of 1 manager, site north")
 
 
 def test_a_learner_does_not_count_for_the_quorum() -> None:
@@ -58,3 +72,4 @@ def test_a_learner_does_not_count_for_the_quorum() -> None:
 def test_a_member_that_never_started_has_its_number_for_a_name() -> None:
     shown = group_status([Member(255, "", ("https://x:2380",), (), True)], [None], {}, CONTENT, None)
     assert (shown.members[0].id, shown.members[0].started, shown.members[0].url) == ("ff", False, None)
+    assert "never started" in pretty(shown)

@@ -51,7 +51,7 @@ async def _registrations(group: ManagerGroup, count: int, rounds: int) -> list[t
     found = []
     async with aiohttp.ClientSession() as session, contextlib.AsyncExitStack() as stack:
         links = await stack.enter_async_context(open_links(urls, identity, Patience(budget=10.0)))
-        directory = EtcdDirectory(links.directory.client, "/bench/")
+        directory = EtcdDirectory(links.directory.client, "/bench/", gather=False)
         tls = manager_context(group.ca.read_text())
         for _ in range(rounds + 1):
             ours = await _rate(lambda number, which: _register(session, tls, group.urls[which % 3], number), count)

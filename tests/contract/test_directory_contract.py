@@ -118,6 +118,32 @@ async def test_only_one_of_two_creates_succeeds(directory: Directory) -> None:
     assert entry.value == bytes(winners)
 
 
+async def test_of_many_commits_at_once_each_has_its_own_outcome(directory: Directory, begin: int) -> None:
+    taken = {"name/3", "name/5"}
+    await directory.commit([], [Put(key, b"before") for key in sorted(taken)])
+    keys = [f"name/{number}" for number in range(8)]
+    results = await asyncio.gather(
+        *(directory.commit([Unchanged(key, 0)], [Put(key, b"1"), Put(f"account/{key}", b"1")]) for key in keys),
+        *(directory.commit([], [Put("counter", bytes([number]))]) for number in range(4)),
+    )
+    assert {key for key, revision in zip(keys, results, strict=False) if revision is None} == taken
+    for key, revision in zip(keys, results, strict=False):
+        entry = await directory.get(f"account/{key}")
+        assert (entry.revision if entry else None) == revision
+    told = await first(directory, "", begin, 2 + 2 * 6 + 4)
+    assert [change.revision for change in told] == sorted(change.revision for change in told)
+    assert [change.key for change in told].count("counter") == 4
+
+
+async def test_a_lease_that_is_gone_fails_its_own_commit_only(directory: Directory) -> None:
+    results = await asyncio.gather(
+        *(directory.commit([], [Put(f"attached/{n}", b"1", 123_456 if n == 2 else 0)]) for n in range(4)),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [int, int, LeaseGone, int]
+    assert await directory.get("attached/2") is None
+
+
 async def test_a_failed_condition_writes_nothing(directory: Directory) -> None:
     revision = await directory.commit([], [Put("a", b"1"), Put("b", b"1")])
     assert revision is not None

@@ -4,7 +4,8 @@ It is the part of etcd's model (https://etcd.io/docs/v3.5/learning/api/) that th
 SQLite and etcd
 behave alike; one contract suite runs over all of them. Keys are ``/``-separated strings of printable ASCII, values
 are bytes. Every commit gets
-a revision, greater than all before; an entry carries the revision of its last change.
+a revision, greater than those of all commits that were over when it began; commits of one moment that have nothing to
+do with each other may share one. An entry carries the revision of its last change.
 """
 
 from collections.abc import AsyncIterator, Sequence

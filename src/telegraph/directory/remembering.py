@@ -2,8 +2,9 @@
 
 What they answer from memory, and how old that can be:
 
-- Only while one watch on the whole directory runs through it (the manager's feed does) and that watch has proved within
-  :data:`TRUSTED` seconds that its member has a leader. Else every read goes to the directory, and so does one of a key
+- Only while somebody watches through it, for which one watch on the whole directory runs
+  (:mod:`telegraph.directory.sharing`), and that watch has proved within :data:`TRUSTED` seconds that its member has a
+  leader. Else every read goes to the directory, and so does one of a key
   that is not remembered. That there is no such key is never remembered: what was just made is found at once.
 - A change that another manager commits is known here as soon as the watch tells it, some milliseconds later; if the
   member falls silent, at most :data:`TRUSTED` seconds plus the time in which a member that was cut off notices that it
@@ -22,15 +23,13 @@ from typing import Final
 
 from telegraph.directory.port import Change, Delete, Directory, Entry, Put, Reads, Snapshot, Unchanged
 from telegraph.directory.remembered import Remembered
+from telegraph.directory.sharing import SharedWatch
 
 TRUSTED: Final = 2.0
 """Seconds for which a sign of life of the watch counts."""
 
 MAX_REMEMBERED: Final = 200_000
 """Keys; about 100 MB if all are accounts. A person takes four: name, account, presence, session."""
-
-_MAX_BEHIND: Final = 10_000
-"""Changes that may wait for the watch's reader; while more wait, nothing is answered from memory."""
 
 
 class RememberingDirectory:
@@ -56,6 +55,7 @@ class RememberingDirectory:
         self._kept = kept
         self._remembered: Remembered[Entry] = Remembered(most)
         self._watches = 0
+        self._shared = SharedWatch(self._watch_everything, self.changed, self._watch_runs)
         self.recent: Reads = _Recent(self)
         """Reads that may be answered from memory."""
 
@@ -112,17 +112,16 @@ class RememberingDirectory:
         finally:
             self._remembered.clear()
 
-    async def watch(self, prefix: str, *, after: int) -> AsyncIterator[Change]:
-        """Every later change below the prefix, in order, endlessly; one on everything feeds the memory."""
-        told = self._directory.watch(prefix, after=after)
-        if not prefix:
-            async with aclosing(_Ahead(told, self).changes()) as ahead:
-                async for change in ahead:
-                    yield change
+    async def watch(self, prefix: str, *, after: int) -> AsyncGenerator[Change]:
+        """Every later change below the prefix, in order, endlessly; all watches share one, which feeds the memory."""
+        if not self._shared.reaches(after):  # whoever knows so little goes alone
+            async for change in self._directory.watch(prefix, after=after):
+                self.changed(change.key)  # before its reader reads
+                yield change
             return
-        async for change in told:
-            self.changed(change.key)  # before its reader reads
-            yield change
+        async with aclosing(self._shared.changes(prefix, after)) as changes:
+            async for change in changes:
+                yield change
 
     async def close(self) -> None:
         """Closes the directory."""
@@ -130,14 +129,12 @@ class RememberingDirectory:
 
     # --- what the watch tells ---
 
-    def begin_watching(self) -> None:
-        """A watch on everything begins: changes from now on will be told."""
-        self._watches += 1
-        self._remembered.clear()
+    def _watch_everything(self, after: int) -> AsyncIterator[Change]:
+        return self._directory.watch("", after=after)
 
-    def end_watching(self) -> None:
-        """It has ended, or cannot follow: what changes from now on nobody will tell."""
-        self._watches -= 1
+    def _watch_runs(self, running: bool) -> None:
+        """A watch on everything begins, or has ended: only between the two every change is told."""
+        self._watches += 1 if running else -1
         self._remembered.clear()
 
     def changed(self, key: str) -> None:
@@ -151,55 +148,3 @@ class _Recent:
     def __init__(self, directory: RememberingDirectory) -> None:
         self.get = directory.get_recent
         self.scan = directory.scan
-
-
-class _Ended:
-    """The watch is over, by an error or without."""
-
-    def __init__(self, problem: BaseException | None) -> None:
-        self.problem = problem
-
-
-class _Ahead:
-    """Tells the memory of each change at once, however slowly the watch's reader takes them."""
-
-    def __init__(self, changes: AsyncIterator[Change], cache: RememberingDirectory) -> None:
-        self._changes = changes
-        self._cache = cache
-        self._queue: asyncio.Queue[Change | _Ended] = asyncio.Queue(_MAX_BEHIND)
-
-    async def changes(self) -> AsyncGenerator[Change]:
-        """The changes, and the error that ends them."""
-        pump = asyncio.ensure_future(self._pump())
-        try:
-            while not isinstance(told := await self._queue.get(), _Ended):
-                yield told
-            if told.problem is not None:
-                raise told.problem
-        finally:
-            pump.cancel()
-            await asyncio.gather(pump, return_exceptions=True)
-
-    async def _pump(self) -> None:
-        self._cache.begin_watching()
-        problem: Exception | None = None
-        try:
-            async for change in self._changes:
-                self._cache.changed(change.key)
-                if self._queue.full():
-                    await self._put_late(change)
-                else:
-                    self._queue.put_nowait(change)
-        except Exception as failure:  # noqa: BLE001 - raised at the reader
-            problem = failure
-        finally:
-            self._cache.end_watching()
-        await self._queue.put(_Ended(problem))
-
-    async def _put_late(self, change: Change) -> None:
-        """Waits for the reader; until then no change is told, so nothing is answered from memory."""
-        self._cache.end_watching()
-        try:
-            await self._queue.put(change)
-        finally:
-            self._cache.begin_watching()

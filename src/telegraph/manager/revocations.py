@@ -43,8 +43,9 @@ class RevokedKeys:
             return None
         key = _revoked_key(change.key, change.value)
         self._keys.append((change.revision, key))
-        self._revision = change.revision
-        return Revoked([key], self._cursor(change.revision - 1))  # another key of this commit may be still to come
+        known = change.revision - 1  # another key of this revision may be still to come
+        self._revision = max(self._revision, known)
+        return Revoked([key], self._cursor(known))
 
     def _is_known(self, change: Change) -> bool:
         return any(

@@ -3,11 +3,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from telegraph.directory import remembering
 from telegraph.directory.memory import MemoryDirectory
 from telegraph.directory.port import Change, Delete, Entry, HistoryGone, Put, Unchanged
 from telegraph.directory.remembering import TRUSTED, RememberingDirectory
@@ -112,16 +111,28 @@ async def test_exact_reads_never_come_from_memory(manager: Manager) -> None:
         assert manager.directory.reads == 3
 
 
-@pytest.mark.parametrize("prefix", [None, "account/"])
-async def test_without_a_watch_on_everything_nothing_is_remembered(manager: Manager, prefix: str | None) -> None:
-    if prefix is None:
-        await manager.value()
-        await manager.value()
-    else:
-        async with manager.following(prefix):
-            await manager.value()
-            await manager.value()
+async def test_without_a_watch_nothing_is_remembered(manager: Manager) -> None:
+    await manager.value()
+    await manager.value()
     assert manager.directory.reads == 2
+
+
+async def test_who_watches_only_a_part_feeds_the_memory_of_all(manager: Manager) -> None:
+    async with manager.following("name/"):
+        assert [await manager.value(), await manager.value()] == [b"1", b"1"]
+        assert manager.directory.reads == 1
+        await manager.others_write(b"2")
+        await turns()
+        assert await manager.value() == b"2"
+        assert manager.told == []
+
+
+async def test_who_knows_too_little_for_the_shared_watch_gets_one_of_their_own(manager: Manager) -> None:
+    await manager.others_write(b"2")
+    async with aclosing(manager.own.watch("", after=1)) as later:
+        assert (await anext(later)).revision == 2
+        async with manager.following():
+            assert [change.revision for change in manager.told] == [1, 2]
 
 
 async def test_a_watch_without_a_sign_of_life_is_not_trusted(manager: Manager) -> None:
@@ -153,25 +164,18 @@ async def test_other_keys_and_missing_ones_are_read_each_time(manager: Manager) 
         assert manager.directory.reads == 4
 
 
-async def test_a_slow_reader_of_the_watch_holds_nothing_up_and_misses_nothing(
-    manager: Manager, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(remembering, "_MAX_BEHIND", 5)
+async def test_a_slow_reader_of_the_watch_holds_nothing_up_and_misses_nothing(manager: Manager) -> None:
     async with manager.following():
         manager.go_on.clear()
         await manager.value()
-        await manager.others_write(b"2")
-        await turns()
-        assert await manager.value() == b"2"  # told to the memory before its reader has taken it
-        for number in range(20):
+        for number in range(2, 22):
             await manager.others_write(b"%d" % number)
         await turns()
-        assert not manager.is_trusted()  # changes that nobody took fill the queue: those after them are not known
+        assert await manager.value() == b"21"  # told to the memory before its reader has taken it
+        assert manager.is_trusted()
         manager.go_on.set()
         await turns()
-        await turns()
-        assert manager.is_trusted()
-        assert [change.revision for change in manager.told] == list(range(1, 23))
+        assert [change.revision for change in manager.told] == list(range(1, 22))
 
 
 async def test_a_watch_that_cannot_go_on_says_so() -> None:

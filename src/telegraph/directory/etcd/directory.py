@@ -7,12 +7,14 @@ reads). Commits are etcd's transactions that compare revisions of last change.
 import math
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Final
 
 from telegraph.directory.etcd import rpc_pb2 as rpc
 from telegraph.directory.etcd.calls import GRANT, KEEP_ALIVE, LOOK, RANGE, REVOKE, TXN
 from telegraph.directory.etcd.client import EtcdClient
 from telegraph.directory.etcd.failures import AnswerTooLarge
+from telegraph.directory.etcd.gathering import Gathering, Wish
 from telegraph.directory.etcd.watch import Watch
 from telegraph.directory.port import Change, Delete, Entry, HistoryGone, LeaseGone, Put, Snapshot, Unchanged
 from telegraph.directory.transactions import check_writes, prefix_end
@@ -31,10 +33,14 @@ PAGE: Final = 500
 class EtcdDirectory:
     """Implements :class:`telegraph.directory.port.Directory` over etcd."""
 
-    def __init__(self, client: EtcdClient, prefix: str = "/telegraph/") -> None:
-        """The client belongs to the directory from now on: closing it closes the client."""
+    def __init__(self, client: EtcdClient, prefix: str = "/telegraph/", *, gather: bool = True) -> None:
+        """The client belongs to the directory from now on: closing it closes the client.
+
+        ``gather``: commits that come at the same time go together (:mod:`telegraph.directory.etcd.gathering`).
+        """
         self._client = client
         self._prefix = prefix
+        self._gathering = Gathering(partial(client.call, TXN)) if gather else None
         self._watches: set[Watch] = set()
 
     @property
@@ -103,6 +109,10 @@ class EtcdDirectory:
         if max(len(conditions), len(writes)) > MAX_TXN_OPS:
             raise ValueError(f"a commit may have at most {MAX_TXN_OPS} conditions or writes")
         request = rpc.TxnRequest(compare=map(self._compare, conditions), success=map(self._write, writes))
+        if writes and self._gathering is not None:
+            written = frozenset(write.key for write in writes)
+            touched = written.union(condition.key for condition in conditions)
+            return await self._gathering.commit(Wish(touched, written, request))
         answer = await self._client.call(TXN if writes else LOOK, request)
         return answer.header.revision if answer.succeeded else None
 

@@ -88,19 +88,21 @@ class Watch:
         stream = self._client.watching.stream(address, WATCH)(metadata=HAS_LEADER)
         pulse = asyncio.ensure_future(self._beat(address))
         closing = asyncio.ensure_future(self._client.closing.wait())
-        reading: asyncio.Future[rpc.WatchResponse] | None = None
+        for end in (pulse, closing):
+            end.add_done_callback(lambda _end: stream.cancel())  # which ends the read that waits
         try:
             await _sent(stream, self._request())
             while not closing.done():
-                reading = asyncio.ensure_future(_read(stream))
-                await asyncio.wait({reading, pulse, closing}, return_when=asyncio.FIRST_COMPLETED)
-                if reading.done():
-                    yield self._checked(reading.result())
-                elif pulse.done():
-                    raise _Broken("no sign of life")
+                yield self._checked(await _read(stream))
+        except _Broken:
+            if closing.done():
+                return
+            if pulse.done():
+                raise _Broken("no sign of life") from None
+            raise
         finally:
             stream.cancel()
-            await _ended(pulse, closing, reading)
+            await _ended(pulse, closing)
 
     def _request(self) -> rpc.WatchRequest:
         key, end = self._range
@@ -158,12 +160,11 @@ async def _read(stream: Any) -> rpc.WatchResponse:
     return result
 
 
-async def _ended(*tasks: "asyncio.Future[Any] | None") -> None:
+async def _ended(*tasks: "asyncio.Future[Any]") -> None:
     """Ends tasks whose outcome does not count any more."""
-    left = [task for task in tasks if task is not None]
-    for task in left:
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _change(event: rpc.Event) -> Change:

@@ -144,7 +144,7 @@ def test_who_gives_up_before_it_went_is_left_out() -> None:
         bob, carol = (asyncio.ensure_future(etcd.gathering.commit(wish(name))) for name in ("bob", "carol"))
         await asyncio.sleep(0)
         bob.cancel()
-        assert await asyncio.gather(first, carol) == [2, 3]
+        assert list(await asyncio.gather(first, carol)) == [2, 3]
         assert set(etcd.stored) == {b"alice", b"carol"}
 
     told(story)

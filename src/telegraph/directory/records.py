@@ -13,15 +13,20 @@
 ``attached/<user_id>``                :class:`Attachment`, which manager hears the user's node; under that one's lease
 ``invite/<code hash>``                :class:`InviteCode`
 ``setting/<name>``                    a JSON string, what other processes of this manager's data directory need to know
+``site/<name>``                       :class:`Site`, one of several sites of the organisation
+``exchange/<site>``                   :class:`Cursor`, how far another site's changes are applied here
 ====================================  =======================================================
 
 Values are JSON with sorted fields, so that equal records have equal bytes (a hash over the directory relies on it).
 Fields may be added with a default: an older release ignores those it does not know, a newer one fills in those that
 are missing.
+
+What several sites may change at once has a :data:`Version`; :mod:`telegraph.directory.merging` has the rules. Fields
+that it calls *derived* follow from other records, and are kept beside them so that a look-up reads one record.
 """
 
 import hashlib
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -43,11 +48,42 @@ TOMBSTONES: Final = "tombstone/"
 REGISTRATION: Final = "setting/registration"
 DIRECTORY_ID: Final = "setting/directory-id"
 
+SITES: Final = "site/"
+CURSORS: Final = "exchange/"
+SEVERAL: Final = "setting/several-sites"
+"""Is there once another site may read this directory; see :mod:`telegraph.manager.home`."""
+
+EXCHANGED: Final = (
+    ACCOUNTS,
+    ENDINGS,
+    NAMES,
+    PRESENCES,
+    REVOCATIONS,
+    SESSIONS,
+    SITES,
+    TOMBSTONES,
+    USES,
+)
+"""What sites tell each other; all else belongs to one of them."""
+
 LOOKED_UP: Final = (ACCOUNTS, NAMES, SESSIONS, PRESENCES)
 """What look-ups and session checks read; commands beside a running manager on SQLite write none of it."""
 
 _LONGEST: Final = 4 * MAX_NAME_LENGTH
 """Characters of a text that could still be a name once it is normalised; the bodies of the API allow as many."""
+
+
+Version = tuple[int, str]
+"""Of a value that several sites may change: a counter, and the site that wrote it. The greater one wins at a merge.
+
+A write's version is one above the stored one, with the own site (:meth:`telegraph.manager.home.Home.next`).
+"""
+
+ORIGIN: Final[Version] = (0, "")
+"""Of what was never changed, or by an older release only."""
+
+NameState = Literal["tentative", "provisional", "final"]
+ClaimState = Literal["tentative", "provisional", "final", "aborted"]
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -57,6 +93,13 @@ class Account(msgspec.Struct, frozen=True):
     ``device_key`` is the raw Ed25519 key of the device that logged in last, None after it was revoked.
     ``certified_until`` is when the newest certificate of that key ends, RFC 3339. ``hides_last_seen``: others do not
     learn when this person was last seen.
+
+    ``password_kept`` is the hash of the session's token by which the password was changed, the one session that goes on
+    then. The versions are those of the password, the device and the settings; certifying the same key anew does not
+    raise that of the device.
+
+    ``registered`` is the name as it was registered, if it is not ``username``, which is derived then, like
+    ``name_state``; ``home`` the site of the registration (empty: there was only one).
     """
 
     user_id: str
@@ -67,22 +110,55 @@ class Account(msgspec.Struct, frozen=True):
     device_key: bytes | None = None
     certified_until: str = ""
     hides_last_seen: bool = False
+    password_kept: str = ""
+    password_version: Version = ORIGIN
+    device_version: Version = ORIGIN
+    settings_version: Version = ORIGIN
+    registered: str = ""
+    home: str = ""
+    name_state: NameState = "final"
+
+    @property
+    def base_name(self) -> str:
+        """The name as it was registered."""
+        return self.registered or self.username
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """One user's claim of a name: ``username`` as typed, the site of the registration, ``since`` in RFC 3339.
+
+    That site alone decides the state: tentative, then final if all sites have acknowledged it, provisional if some
+    could not be asked, aborted if one refused it.
+    """
+
+    user_id: str
+    username: str = ""
+    site: str = ""
+    state: ClaimState = "final"
+    since: str = ""
 
 
 class NameClaim(msgspec.Struct, frozen=True):
-    """Who holds a name."""
+    """Who holds a name; empty: nobody, as all claims of it were aborted or lost.
+
+    With several sites it is derived from ``claims``, which are in the order of user ids. Without any it is a final one.
+    """
 
     user_id: str
+    claims: tuple[Claim, ...] = ()
 
 
 class Session(msgspec.Struct, frozen=True):
     """A log-in. ``device``: it came with a signing request, so that it belongs to the device that gets the messages.
 
-    ``created`` is RFC 3339 with microseconds, so its text order is the order in time.
+    ``created`` is RFC 3339 with microseconds, so its text order is the order in time. The versions are those of the
+    password that was given, and of the account's device as of then, if it is a device's.
     """
 
     device: bool
     created: str
+    password_version: Version = ORIGIN
+    device_version: Version = ORIGIN
 
 
 class Use(msgspec.Struct, frozen=True):
@@ -92,7 +168,10 @@ class Use(msgspec.Struct, frozen=True):
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """Why and when a device's session ended; kept until ``until``. Times are RFC 3339."""
+    """Why and when a session ended; kept until ``until``. Times are RFC 3339.
+
+    A single site keeps it of devices' sessions, for whoever asks; several keep it of all, so that none comes back.
+    """
 
     reason: EndReason
     at: str
@@ -115,7 +194,8 @@ class Tombstone(msgspec.Struct, frozen=True):
 class Presence(msgspec.Struct, frozen=True):
     """Where a user's node is and whether it is there; ``last_seen`` is as of the last change of status or address.
 
-    ``counter`` rises with every new address (DESIGN.md 10.7); ``signature`` is the device's, or None.
+    ``counter`` rises with every new address (DESIGN.md 10.7); ``signature`` is the device's, or None. ``site`` is where
+    it was written, ``version`` rises with every write.
     """
 
     host: str
@@ -124,6 +204,8 @@ class Presence(msgspec.Struct, frozen=True):
     status: Status = "offline"
     last_seen: str | None = None
     signature: bytes | None = None
+    site: str = ""
+    version: int = 0
 
 
 class Attachment(msgspec.Struct, frozen=True):
@@ -146,8 +228,43 @@ class InviteCode(msgspec.Struct, frozen=True):
     single_use: bool = False
 
 
+class Site(msgspec.Struct, frozen=True):
+    """A site of the organisation: the URLs of its managers, and of where they serve other sites.
+
+    Its own leader writes it, and raises ``version``.
+    """
+
+    name: str
+    urls: tuple[str, ...] = ()
+    exchange: tuple[str, ...] = ()
+    version: int = 0
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """How far another site's changes are applied here: up to this revision of that directory; ``at`` is RFC 3339.
+
+    It is written in the commit of what it stands for. ``directory_id`` names the directory that the revision is of.
+    """
+
+    revision: int
+    at: str = ""
+    directory_id: str = ""
+
+
 Record = TypeVar(
-    "Record", Account, NameClaim, Session, Use, Ending, Revocation, Tombstone, Presence, Attachment, InviteCode
+    "Record",
+    Account,
+    NameClaim,
+    Session,
+    Use,
+    Ending,
+    Revocation,
+    Tombstone,
+    Presence,
+    Attachment,
+    InviteCode,
+    Site,
+    Cursor,
 )
 
 encode: Final = msgspec.json.Encoder(order="sorted").encode
@@ -217,6 +334,16 @@ def name_tombstone_key(username: str) -> str:
 def presence_key(user_id: str) -> str:
     """Where a user's presence is stored."""
     return PRESENCES + user_id
+
+
+def site_key(name: str) -> str:
+    """Where a site is stored."""
+    return SITES + quote(name, safe="", errors="surrogatepass")
+
+
+def cursor_key(site: str) -> str:
+    """Where it is stored how far a site's changes are applied."""
+    return CURSORS + quote(site, safe="", errors="surrogatepass")
 
 
 def attachment_key(user_id: str) -> str:

@@ -30,13 +30,21 @@ from telegraph.errors import (
 from telegraph.manager.announcement import Announcement, announcement, check_signature
 from telegraph.manager.attendance import TRIES, Attendance
 from telegraph.manager.ca import CertificateAuthority
-from telegraph.manager.endings import Ended, SessionEntry, end_writes, ended_of, revoke_writes, token_hash_of
+from telegraph.manager.endings import (
+    Ended,
+    SessionEntry,
+    end_writes,
+    ended_of,
+    revoke_writes,
+    token_hash_of,
+    without_device,
+)
 from telegraph.manager.gate import Gate
 from telegraph.manager.invites import Registration, admit
 from telegraph.manager.locks import UserLocks
 from telegraph.manager.moment import Clock, Moment, as_text
 from telegraph.manager.passwords import Passwords, login_bytes
-from telegraph.manager.presence import first_presence, placed, put_offline, put_online
+from telegraph.manager.presence import first_presence, placed, put_offline, put_online, written
 from telegraph.manager.ratelimit import FailureLimit
 from telegraph.manager.renewal import renew_certificate
 from telegraph.manager.sessions import Caller, new_token, new_user_id, sessions_of
@@ -122,6 +130,7 @@ class Accounts:
         self._ca = ca
         self._clock = clock
         self._settings = settings
+        self._home = attendance.itself.home
         self.on_ended: Callable[[Ended], None] = lambda _ended: None
 
     # --- register ---
@@ -182,7 +191,7 @@ class Accounts:
         writes = [
             Put(claim, records.encode(NameClaim(account.user_id))),
             Put(place, records.encode(account)),
-            Put(records.presence_key(account.user_id), records.encode(first_presence(said, self._clock()))),
+            Put(records.presence_key(account.user_id), records.encode(self._first_presence(said))),
             *admission.writes,
         ]
         try:
@@ -193,6 +202,10 @@ class Accounts:
                     if await self._directory.get(place) is not None:  # its random id says whose work it is
                         return True
             raise
+
+    def _first_presence(self, said: Announcement) -> Presence:
+        first = first_presence(said, self._clock())
+        return written(first, first, self._home.name)
 
     async def _own_earlier(self, username: str, password: bytes, request_id: str | None) -> Account | None:
         """The account that the same request made before, None if the name is free.
@@ -261,18 +274,18 @@ class Accounts:
         known, presence_unchanged = await self._attendance.read(account.user_id)
         presence = _presence_after(known, wish, account, sessions, now)
         ending = _displaced(sessions, by_device=wish.device)
-        token = new_token(account.user_id)
-        session = Session(device=wish.device, created=now.text)
-        writes: list[Put | Delete] = [
-            Put(records.session_key(account.user_id, records.secret_hash(token)), records.encode(session)),
-            *_put(presence_unchanged.key, presence),
-            await self._attendance.attaching(account.user_id),
-            *end_writes(account.user_id, ending, "logged_in_elsewhere", now),
-        ]
         change = await self._device_change(account, unchanged, wish.device_key, now)
-        conditions = [unchanged, presence_unchanged, *change.conditions]
+        token = new_token(account.user_id)
+        writes: list[Put | Delete] = [
+            _session_put(change.account, token, wish, now),
+            *self._attendance.put(account.user_id, known, presence),
+            await self._attendance.attaching(account.user_id),
+            *end_writes(account.user_id, ending, "logged_in_elsewhere", now, several=self._home.several),
+        ]
+        conditions = [unchanged, presence_unchanged, *change.conditions, *self._home.still_alone]
         revision = await self._commit_change(conditions, [*writes, *change.writes], change, now)
         if revision is None:
+            await self._home.look(self._directory)
             return None
         self._attendance.attached(account.user_id, revision)
         self._attendance.uses.begin(records.secret_hash(token), now)
@@ -292,9 +305,11 @@ class Accounts:
         if await self._directory.get(place) is not None:
             raise RevokedKey
         lifetime = self._settings.certificate_lifetime
-        updated = replace(account, device_key=key, certified_until=as_text(now.utc + lifetime))
-        writes = [Put(unchanged.key, records.encode(updated))]
         before = account.device_key
+        version = account.device_version if before == key else self._home.next(account.device_version)
+        until = as_text(now.utc + lifetime)
+        updated = replace(account, device_key=key, certified_until=until, device_version=version)
+        writes = [Put(unchanged.key, records.encode(updated))]
         if before is None or before == key:
             return _Change(updated, [Unchanged(place, 0)], writes)
         writes += revoke_writes(account, now, lifetime)
@@ -345,10 +360,13 @@ class Accounts:
                 stays = any(session.device for entry, session in sessions if entry.key != caller.alive.key)
                 now = self._clock()
                 record = None if stays else put_offline(known, now.text)
-                writes = [*end_writes(caller.user_id, own, "logged_out", now), *_put(unchanged.key, record)]
+                writes = end_writes(caller.user_id, own, "logged_out", now, several=self._home.several)
+                writes += self._attendance.put(caller.user_id, known, record)
                 writes += [] if stays else [Delete(records.attachment_key(caller.user_id))]
-                if await self._directory.commit([caller.alive, unchanged], writes) is not None:
+                conditions = [caller.alive, unchanged, *self._home.still_alone]
+                if await self._directory.commit(conditions, writes) is not None:
                     break
+                await self._home.look(self._directory)
                 await self._attendance.require_alive(caller)
             else:
                 raise Conflict
@@ -384,23 +402,28 @@ class Accounts:
         account, unchanged = await self._unchanged_password(verified)
         others = [pair for pair in await self._sessions(caller.user_id) if pair[0].key != caller.alive.key]
         known, _ = await self._attendance.read(caller.user_id)
-        updated, revocation = replace(account, password_hash=password_hash), list[Put]()
-        if any(session.device for _, session in others):
+        updated, revocation = self._with_password(account, password_hash, caller), list[Put]()
+        if not caller.device and any(session.device for _, session in others):
             revocation = revoke_writes(account, now, self._settings.certificate_lifetime)
-            updated = replace(updated, device_key=None, certified_until="")
+            updated = without_device(updated, self._home)
         done = await self._directory.commit(
-            [unchanged, caller.alive],
+            [unchanged, caller.alive, *self._home.still_alone],
             [
                 Put(unchanged.key, records.encode(updated)),
-                *end_writes(caller.user_id, others, "password_changed", now),
+                *end_writes(caller.user_id, others, "password_changed", now, several=self._home.several),
                 *revocation,
             ],
         )
         if done is None:
+            await self._home.look(self._directory)
             await self._attendance.require_alive(caller)
             return False
         self._tell(account, others, "password_changed", now, Address(known.host, known.port))
         return True
+
+    def _with_password(self, account: Account, password_hash: str, caller: Caller) -> Account:
+        version, kept = self._home.next(account.password_version), caller.token_hash
+        return replace(account, password_hash=password_hash, password_version=version, password_kept=kept)
 
     async def _sessions(self, user_id: str) -> list[SessionEntry]:
         return await sessions_of(self._directory, user_id)
@@ -414,8 +437,11 @@ class Accounts:
             self.on_ended(ended_of(account, ending, reason, now, device))
 
 
-def _put(key: str, record: Presence | None) -> list[Put]:
-    return [] if record is None else [Put(key, records.encode(record))]
+def _session_put(account: Account, token: str, wish: _Wish, now: Moment) -> Put:
+    """The new session; ``account`` is as the log-in leaves it."""
+    device_version = account.device_version if wish.device else records.ORIGIN
+    session = Session(wish.device, now.text, account.password_version, device_version)
+    return Put(records.session_key(account.user_id, records.secret_hash(token)), records.encode(session))
 
 
 def _presence_after(

@@ -198,7 +198,8 @@ class Manager:
 
     async def _attend(self, opened: Opened, manager_id: str, stack: contextlib.AsyncExitStack) -> Attending:
         after, alone = self.settings.offline_after, opened.group is None
-        attending = Attending(opened.directory, manager_id, after, self._clock, self._expired, alone=alone)
+        site = self.settings.site
+        attending = Attending(opened.directory, manager_id, after, self._clock, self._expired, alone=alone, site=site)
         stack.push_async_callback(attending.end)
         await opened.loaded(attending.begin)
         return attending

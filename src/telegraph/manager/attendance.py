@@ -17,10 +17,11 @@ from telegraph.directory.records import Account, Attachment, Presence
 from telegraph.errors import Conflict, ForeignSession, NotLoggedIn, Unavailable
 from telegraph.manager.announcement import announcement, check_signature
 from telegraph.manager.following import Follower
+from telegraph.manager.home import Home
 from telegraph.manager.lease import ManagerLease
 from telegraph.manager.locks import UserLocks
 from telegraph.manager.moment import Clock
-from telegraph.manager.presence import LiveUsers, placed, put_offline, put_online
+from telegraph.manager.presence import LiveUsers, placed, put_offline, put_online, written
 from telegraph.manager.roll import Roll
 from telegraph.manager.sessions import Caller
 from telegraph.manager.uses import Uses
@@ -40,10 +41,11 @@ _ENDED: Final = 10_000
 
 
 class Itself(msgspec.Struct, frozen=True):
-    """What a manager attaches users to: its id, and its lease."""
+    """What a manager attaches users to: its id, its lease, and its site."""
 
     manager_id: str
     lease: ManagerLease
+    home: Home
 
 
 class Attendance:
@@ -58,7 +60,7 @@ class Attendance:
         self._clock = clock
         self.itself = itself
         self.live = live
-        self.roll = Roll()
+        self.roll = Roll(itself.home.name)
         self.uses = Uses(directory)
         self._callers: dict[str, Caller] = {}
         self._ended: dict[str, None] = {}
@@ -210,7 +212,7 @@ class Attendance:
                 if self.live.touch(caller.user_id, self._clock()):
                     return  # another call of the same user was quicker
                 known, unchanged = await self.read(caller.user_id)
-                if await self._write(caller, unchanged, put_online(known, self._clock())):
+                if await self._write(caller, unchanged, known, put_online(known, self._clock())):
                     return
         raise Conflict
 
@@ -226,7 +228,7 @@ class Attendance:
                 known, unchanged = await self.read(caller.user_id)
                 gone = put_offline(known, self._clock().text)
                 writes: list[Put | Delete] = [Delete(records.attachment_key(caller.user_id))]
-                writes += [] if gone is None else [Put(unchanged.key, records.encode(gone))]
+                writes += self.put(caller.user_id, known, gone)
                 if await self._directory.commit([caller.alive, unchanged], writes) is not None:
                     self.live.leave(caller.user_id)
                     return
@@ -248,7 +250,7 @@ class Attendance:
                 known, unchanged = await self.read(caller.user_id)
                 said = announcement(host, request.port or known.port, request.counter, request.signature)
                 check_signature(said, caller.user_id, await self._device_key(caller.user_id))
-                if await self._write(caller, unchanged, placed(known, said, self._clock())):
+                if await self._write(caller, unchanged, known, placed(known, said, self._clock())):
                     return
         raise Conflict
 
@@ -256,10 +258,15 @@ class Attendance:
         entry = await self._directory.get(records.account_key(user_id))
         return None if entry is None else records.decode(entry.value, Account).device_key
 
-    async def _write(self, caller: Caller, unchanged: Unchanged, record: Presence | None) -> bool:
+    def put(self, user_id: str, known: Presence, record: Presence | None) -> list[Put]:
+        """The write of a presence instead of the known one, none if it stays."""
+        if record is None:
+            return []
+        return [Put(records.presence_key(user_id), records.encode(written(record, known, self.itself.home.name)))]
+
+    async def _write(self, caller: Caller, unchanged: Unchanged, known: Presence, record: Presence | None) -> bool:
         """Attaches on condition that the session lives; False if the presence changed meanwhile."""
-        writes = [await self.attaching(caller.user_id)]
-        writes += [] if record is None else [Put(unchanged.key, records.encode(record))]
+        writes = [await self.attaching(caller.user_id), *self.put(caller.user_id, known, record)]
         revision = await self.commit([caller.alive, unchanged], writes)
         if revision is None:
             await self.require_alive(caller)

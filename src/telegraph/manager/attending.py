@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from telegraph.directory.port import Directory
 from telegraph.manager.attendance import Attendance, Itself
+from telegraph.manager.home import Home
 from telegraph.manager.lease import TTL, TTL_ALONE, ManagerLease
 from telegraph.manager.locks import UserLocks
 from telegraph.manager.moment import Clock
@@ -30,13 +31,14 @@ class Attending:
         on_expired: OnExpired,
         *,
         alone: bool,
+        site: str = "",
     ) -> None:
         """``alone``: there is no other manager. ``on_expired``: see :class:`telegraph.manager.sweep.Sweep`."""
         self.locks = UserLocks()
         self._alone = alone
         self._clock = clock
         self._lease = ManagerLease(directory, TTL_ALONE if alone else TTL)
-        itself = Itself(manager_id, self._lease)
+        itself = Itself(manager_id, self._lease, Home(site))
         self.attendance = Attendance(directory, LiveUsers(offline_after), self.locks, clock, itself)
         self._reattaching = Reattaching(directory, self.attendance, clock)
         self.sweep = Sweep(directory, self.attendance, clock, on_expired)

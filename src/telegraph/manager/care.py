@@ -13,7 +13,15 @@ from telegraph.directory.port import Delete, Directory, Put, Unchanged
 from telegraph.directory.records import Account, Tombstone
 from telegraph.errors import Conflict, NotLoggedIn, UnknownSession
 from telegraph.manager.attendance import TRIES, Attendance
-from telegraph.manager.endings import Ended, SessionEntry, end_writes, ended_of, revoke_writes, token_hash_of
+from telegraph.manager.endings import (
+    Ended,
+    SessionEntry,
+    end_writes,
+    ended_of,
+    revoke_writes,
+    token_hash_of,
+    without_device,
+)
 from telegraph.manager.gate import Gate
 from telegraph.manager.locks import UserLocks
 from telegraph.manager.moment import Clock
@@ -48,6 +56,7 @@ class Care:
         self._clock = clock
         self._lifetime = certificate_lifetime
         self._tell = tell
+        self._home = attendance.itself.home
 
     async def _account(self, caller: Caller) -> tuple[Account, Unchanged]:
         entry = await self._directory.get(records.account_key(caller.user_id))
@@ -103,16 +112,18 @@ class Care:
             raise UnknownSession
         known, presence_unchanged = await self._attendance.read(caller.user_id)
         conditions = [caller.alive, *(Unchanged(entry.key, entry.revision) for entry, _ in ending)]
-        writes = end_writes(caller.user_id, ending, "ended_elsewhere", now)
+        conditions += self._home.still_alone
+        writes = end_writes(caller.user_id, ending, "ended_elsewhere", now, several=self._home.several)
         device = any(session.device for _, session in ending)
+        if device and not caller.device:  # a device that logged in at two sites has two sessions with its one key
+            writes += revoke_writes(account, now, self._lifetime)
+            writes.append(Put(unchanged.key, records.encode(without_device(account, self._home))))
         if device:
             conditions += [unchanged, presence_unchanged]
-            writes += revoke_writes(account, now, self._lifetime)
-            writes.append(Put(unchanged.key, records.encode(replace(account, device_key=None, certified_until=""))))
-            gone = put_offline(known, now.text)
-            writes += [] if gone is None else [Put(presence_unchanged.key, records.encode(gone))]
+            writes += self._attendance.put(caller.user_id, known, put_offline(known, now.text))
             writes.append(Delete(records.attachment_key(caller.user_id)))
         if await self._directory.commit(conditions, writes) is None:
+            await self._home.look(self._directory)
             await self._attendance.require_alive(caller)
             return False
         if device:
@@ -188,7 +199,8 @@ class Care:
                 hides = account.hides_last_seen if change.last_seen is None else not change.last_seen
                 if hides == account.hides_last_seen:
                     return AccountSettings(last_seen=not hides)
-                changed = records.encode(replace(account, hides_last_seen=hides))
+                version = self._home.next(account.settings_version)
+                changed = records.encode(replace(account, hides_last_seen=hides, settings_version=version))
                 if await self._directory.commit([caller.alive, unchanged], [Put(unchanged.key, changed)]) is not None:
                     return AccountSettings(last_seen=not hides)
                 await self._attendance.require_alive(caller)

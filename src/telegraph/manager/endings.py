@@ -10,10 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from telegraph.directory import records
 from telegraph.directory.port import Delete, Entry, Put
 from telegraph.directory.records import Account, Ending, Revocation, Session
+from telegraph.manager.home import Home
 from telegraph.manager.moment import Moment, as_text
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.identity import key_fingerprint
@@ -48,14 +50,19 @@ def token_hash_of(entry: Entry) -> str:
     return entry.key.rsplit("/", 1)[1]
 
 
-def end_writes(user_id: str, sessions: Iterable[SessionEntry], reason: EndReason, now: Moment) -> list[Put | Delete]:
-    """Removes sessions; of a device's it stays on record why, unless the device itself logged out."""
+def end_writes(
+    user_id: str, sessions: Iterable[SessionEntry], reason: EndReason, now: Moment, *, several: bool = False
+) -> list[Put | Delete]:
+    """Removes sessions; of a device's it stays on record why, unless the device itself logged out.
+
+    With ``several`` sites it does of all: they may have heard of the session, and bring it back otherwise.
+    """
     writes: list[Put | Delete] = []
     until = as_text(now.utc + REMEMBERED)
     for entry, session in sessions:
         token_hash = token_hash_of(entry)
         writes += [Delete(entry.key), Delete(records.use_key(user_id, token_hash))]
-        if session.device and reason != "logged_out":
+        if several or (session.device and reason != "logged_out"):
             ending = Ending(reason, now.text, until)
             writes.append(Put(records.ending_key(user_id, token_hash), records.encode(ending)))
     return writes
@@ -72,6 +79,11 @@ def revoke_writes(account: Account, now: Moment, lifetime: timedelta) -> list[Pu
     place = records.revocation_key(account.user_id, key_fingerprint(account.device_key))
     until = as_text(max(last, now.utc).astimezone(UTC) + MARGIN)
     return [Put(place, records.encode(Revocation(now.text, until)))]
+
+
+def without_device(account: Account, home: Home) -> Account:
+    """The account after its device's key was revoked."""
+    return replace(account, device_key=None, certified_until="", device_version=home.next(account.device_version))
 
 
 def ended_of(

@@ -91,6 +91,11 @@ def put_offline(known: Presence, last_seen: str | None) -> Presence | None:
     return replace(known, status="offline", last_seen=last_seen or known.last_seen)
 
 
+def written(record: Presence, known: Presence, site: str) -> Presence:
+    """The record as a site writes it over the known one: of two writes that neither knew of the other, one wins."""
+    return replace(record, site=site, version=known.version + 1)
+
+
 class Life(msgspec.Struct):
     """Until when a user may be silent, on the monotonic clock; when they were last heard; what attaches them here.
 

@@ -12,7 +12,10 @@ import msgspec
 from telegraph.directory.records import Attachment, Presence
 
 Standing = Literal["away", "attached", "silent", "missing"]
-"""Of a user: offline; online and attached to a manager; given up by that manager as silent; online and not attached."""
+"""Of a user: offline; online and attached to a manager; given up by that manager as silent; online and not attached.
+
+Who is online at another site and attached to nobody here is away: no matter of this one.
+"""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -26,8 +29,11 @@ class Held(msgspec.Struct, frozen=True):
 class Roll:
     """See the module."""
 
-    def __init__(self) -> None:
+    def __init__(self, site: str = "") -> None:
+        """``site`` is that of the manager."""
+        self._site = site
         self._online: set[str] = set()
+        self._elsewhere: set[str] = set()
         self._attached: dict[str, Held] = {}
         self._heard = 0
 
@@ -47,10 +53,12 @@ class Roll:
 
     def take_presence(self, user_id: str, presence: Presence | None) -> None:
         """A user's presence is this now."""
+        self._online.discard(user_id)
+        self._elsewhere.discard(user_id)
         if presence is not None and presence.status == "online":
             self._online.add(user_id)
-        else:
-            self._online.discard(user_id)
+            if presence.site not in ("", self._site):
+                self._elsewhere.add(user_id)
 
     def take_attachment(self, user_id: str, attachment: Attachment | None, revision: int, now: float) -> None:
         """A user is attached like this since a revision, or no more; told twice it changes nothing."""
@@ -74,5 +82,5 @@ class Roll:
             return "away"
         held = self._attached.get(user_id)
         if held is None:
-            return "missing"
+            return "away" if user_id in self._elsewhere else "missing"
         return "silent" if held.attachment.silent else "attached"

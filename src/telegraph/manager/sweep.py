@@ -164,12 +164,14 @@ class Sweep:
                 return None
             attachment = None if attached is None else records.decode(attached.value, Attachment)
             known = records.decode(presence.value, Presence)
+            if known.site not in ("", self._attendance.itself.home.name):
+                return None  # another site's managers hear this user, or do not
             gone = put_offline(known, attachment.at or None if attachment else None)
             if gone is None or (attachment is not None and not attachment.silent):
                 return None
             place = Unchanged(records.attachment_key(user_id), attached.revision if attached else 0)
             conditions = [*fence, Unchanged(presence.key, presence.revision), place]
-            writes: list[Put | Delete] = [Put(presence.key, records.encode(gone)), Delete(place.key)]
+            writes: list[Put | Delete] = [*self._attendance.put(user_id, known, gone), Delete(place.key)]
             if await self._directory.commit(conditions, writes) is not None:
                 return known
         raise Conflict

@@ -65,12 +65,19 @@ class House:
     ended: list[Ended] = field(default_factory=list)
     name: str = "one"
     alone: bool = True
+    site: str = ""
     expired: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.ca = CertificateAuthority.create("Testing", self.clock().utc)
         self.attending = Attending(
-            self.directory, self.name, OFFLINE_AFTER, self.clock, self.note_expired, alone=self.alone
+            self.directory,
+            self.name,
+            OFFLINE_AFTER,
+            self.clock,
+            self.note_expired,
+            alone=self.alone,
+            site=self.site,
         )
         self.locks, self.attendance = self.attending.locks, self.attending.attendance
         self.live = self.attendance.live

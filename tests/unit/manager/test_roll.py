@@ -1,5 +1,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from telegraph.directory.records import Attachment, Presence
 from telegraph.manager.roll import Roll
@@ -24,6 +25,18 @@ def test_how_somebody_stands() -> None:
     roll.take_presence("alice", ONLINE)
     roll.take_presence("alice", None)
     assert roll.standing("alice") == "away"
+
+
+def test_who_is_online_at_another_site_is_no_matter_of_this_one_unless_they_are_attached_here() -> None:
+    roll = Roll("lima")
+    roll.take_presence("alice", replace(ONLINE, site="zamora"))
+    assert roll.standing("alice") == "away"
+    assert roll.online == {"alice"}
+    roll.take_attachment("alice", HERE, 2, 0.0)
+    assert roll.standing("alice") == "attached"
+    roll.take_attachment("alice", None, 3, 0.0)
+    roll.take_presence("alice", replace(ONLINE, site="lima"))
+    assert roll.standing("alice") == "missing"
 
 
 def test_what_is_told_again_changes_nothing_not_even_since_when() -> None:

@@ -14,6 +14,7 @@ sessions, their last uses               yes             dropped, unless they are
                                                         since then, maybe a stolen device's, would live again
 the directory's own name                no              a new one is drawn, so that cursors of nodes end
 managers, join token, sealed CAs        no              a new group makes its own around the same CA
+how far other sites' changes are known  no              all of them are asked for anew
 what hangs on a lease                   no              it belongs to a process
 ======================================  ==============  ======================================================
 
@@ -37,7 +38,7 @@ from telegraph.manager.presence import put_offline
 Pair = tuple[str, bytes]
 T = TypeVar("T")
 
-_LEFT_OUT: Final = (MANAGERS, "cluster/", "leader/")
+_LEFT_OUT: Final = (MANAGERS, "cluster/", "leader/", records.CURSORS)
 _OF_SESSIONS: Final = (records.SESSIONS, records.USES)
 _TOGETHER: Final = 500
 """Entries in a part, which is also one commit when they come back."""

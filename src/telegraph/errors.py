@@ -501,6 +501,15 @@ class Busy(TooMany):
     spanish = "Este equipo está ocupado con otros inicios de sesión; inténtelo de nuevo en un momento."
 
 
+class TooManyJoins(TooMany):
+    """Too many wrong join tokens from this address; wait a minute and try again with the present one."""
+
+    code = "too_many_joins"
+    spanish = (
+        "Demasiados tokens de unión incorrectos desde esta dirección; espere un minuto y pruebe de nuevo con el actual."
+    )
+
+
 class TooManyDevices(TooMany):
     """This account moved between devices too often within an hour; wait and try again."""
 

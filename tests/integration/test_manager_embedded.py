@@ -68,8 +68,8 @@ def shown_by(context: ssl.SSLContext, ca_pem: str) -> x509.Certificate:
 async def test_the_managers_certificate_is_renewed_before_it_runs_out(settings: ManagerSettings) -> None:
     organisation = Organisation()
     identity = Identity(organisation.ca, "m1", ["127.0.0.1"], timedelta(days=30))
-    long_ago = datetime.now(UTC) - timedelta(days=21)
-    context = server_context(identity.issue(long_ago))
+    old = identity.issue(datetime.now(UTC) - timedelta(days=21))
+    context = server_context(old)
     before = shown_by(context, organisation.ca.pem)
     renewed = asyncio.Event()
 
@@ -79,8 +79,8 @@ async def test_the_managers_certificate_is_renewed_before_it_runs_out(settings: 
             renewed.set()
 
     manager = Manager(settings)
-    manager._notifier = Listening(identity.issue(long_ago))
-    task = asyncio.create_task(manager._keep_certificate(identity, long_ago, context))
+    manager._notifier = Listening(old)
+    task = asyncio.create_task(manager._keep_certificate(identity, old, context))
     await asyncio.wait_for(renewed.wait(), 5)
     task.cancel()
     after = shown_by(context, organisation.ca.pem)

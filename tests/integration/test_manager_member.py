@@ -24,7 +24,7 @@ from telegraph.manager.cluster.binary import find_etcd
 from telegraph.manager.cluster.certificates import MemberCertificate
 from telegraph.manager.cluster.command import ETCD_CERTIFICATE_FILE, Member, arguments
 from telegraph.manager.cluster.links import Links
-from telegraph.manager.cluster.organisation import Organisation
+from telegraph.manager.cluster.organisation import Organisation, load_etcd_authority
 from telegraph.manager.cluster.process import EtcdProcess
 from telegraph.manager.cluster.putting_aside import KEPT_DIRECTORY
 from telegraph.manager.cluster.state import load_state
@@ -40,8 +40,8 @@ async def member(tmp_path: Path) -> AsyncIterator[tuple[Member, EtcdProcess, Mem
     now = read_clock().utc
     organisation = Organisation.create(CertificateAuthority.create("Testing", now), now)
     organisation.save(tmp_path)
-    certificate = MemberCertificate(tmp_path, organisation.etcd_authority(), ["127.0.0.1"])
-    certificate.issue(now)
+    certificate = MemberCertificate(tmp_path, ["127.0.0.1"])
+    certificate.issue(organisation.etcd_authority(), now)
     made = Member(tmp_path, "one", "127.0.0.1", "127.0.0.1", free_ports(2))
     program, _ = await find_etcd()
     process = EtcdProcess(program, arguments(made, {"one": made.peer_url}, "new", "test"))
@@ -68,7 +68,7 @@ async def test_etcd_shows_a_renewed_certificate_without_a_restart(
 ) -> None:
     made, process, certificate = member
     before = await shown(made.port)
-    certificate.issue(read_clock().utc)
+    certificate.issue(load_etcd_authority(made.data), read_clock().utc)
     for port in (made.port, made.port + 1):
         assert await shown(port) == on_disk(made.data) != before
     assert process.restarts == 0

@@ -5,7 +5,6 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -48,10 +47,10 @@ from telegraph.manager.readiness import Readiness
 from telegraph.manager.responder import bind, respond
 from telegraph.manager.revocations import RevokedKeys
 from telegraph.manager.roster import Roster
-from telegraph.manager.server import Identity, server_context
+from telegraph.manager.server import Identity, renew_at, server_context
 from telegraph.manager.settings import ManagerSettings
 from telegraph.manager.streams import Hub
-from telegraph.peer.credentials import renew
+from telegraph.peer.credentials import Credentials, renew
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.discovery import Active
 from telegraph.protocol.manager_events import SessionEnded
@@ -120,8 +119,7 @@ class Manager:
         directory, ca = opened.directory, opened.ca
         self.ca_path, self.fingerprint = data / CA_FILE, ca.fingerprint
         identity = Identity(ca, manager_id, certificate_hosts(self.settings), self.settings.certificate_lifetime)
-        now = self._clock()
-        credentials = identity.issue(now.utc)
+        credentials = opened.credentials or identity.issue(self._clock().utc)
         self._notifier = Notifier(credentials)
         stack.push_async_callback(self._notifier.close)
         await opened.loaded(lambda: store_registration(directory, self.settings.registration))
@@ -135,7 +133,7 @@ class Manager:
         for name, work in attending.tasks().items():
             self._in_background(stack, name, work)
         self._in_background(stack, "jobs", self._jobs(core, attending, opened).run)
-        self._in_background(stack, "certificate", lambda: self._keep_certificate(identity, now.utc, context))
+        self._in_background(stack, "certificate", lambda: self._keep_certificate(identity, credentials, context))
         if opened.group is not None:
             self._follow_group(stack, core, opened.group.members)
             self._in_background(stack, "leaving", self._stop_when(opened.group.left))
@@ -292,15 +290,16 @@ class Manager:
                 log.info("expired_forgotten", count=count)
             await asyncio.sleep(_TIDY_EVERY)
 
-    async def _keep_certificate(self, identity: Identity, issued: datetime, context: ssl.SSLContext | None) -> None:
+    async def _keep_certificate(
+        self, identity: Identity, credentials: Credentials, context: ssl.SSLContext | None
+    ) -> None:
         """Issues the manager's certificate anew in time; connections that are open go on under the old one."""
         while True:
-            left = (identity.renew_at(issued) - self._clock().utc).total_seconds()
+            left = (renew_at(credentials) - self._clock().utc).total_seconds()
             if left > 0:
                 await asyncio.sleep(min(left, _LONGEST_SLEEP))
                 continue
-            issued = self._clock().utc
-            credentials = identity.issue(issued)
+            credentials = identity.issue(self._clock().utc)
             if context is not None:
                 renew(context, credentials)
             self._notifier.replace_credentials(credentials)

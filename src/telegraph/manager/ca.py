@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -26,12 +26,11 @@ from cryptography.x509.oid import NameOID
 
 from telegraph.errors import CaUnreadable, IllegalCsr
 from telegraph.manager.issuing import Issuer, host_name, new_root
+from telegraph.manager.requests import load_request
 from telegraph.protocol.identity import MANAGER_ALIAS, ROLE_OIDS, fingerprint, subject_uri
 
 CA_FILE = "ca.pem"
 CA_KEY_FILE = "ca-key.pem"
-MAX_CSR_LENGTH = 8192
-"""Characters of a PEM request; one for an Ed25519 key has about 300."""
 
 
 class CertificateAuthority:
@@ -148,25 +147,27 @@ class CertificateAuthority:
             lifetime: counted from now, cut at the end of the root's own life.
         """
         key = ec.generate_private_key(ec.SECP256R1())
+        return self.certify_manager(key.public_key(), manager_id, hosts, now, lifetime), key_pem(key)
+
+    def certify_manager(
+        self,
+        key: ec.EllipticCurvePublicKey,
+        manager_id: str,
+        hosts: Sequence[str],
+        now: datetime,
+        lifetime: timedelta,
+    ) -> str:
+        """As :meth:`issue_manager`, for a key that the manager made itself: the certificate in PEM."""
         names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(subject_uri("manager", manager_id))]
         names += [host_name(host) for host in dict.fromkeys([MANAGER_ALIAS, *hosts])]
-        leaf = self._issuer.issue(key.public_key(), names, now, lifetime, [ROLE_OIDS["manager"]])
-        return leaf.public_bytes(Encoding.PEM).decode(), key_pem(key)
+        leaf = self._issuer.issue(key, names, now, lifetime, [ROLE_OIDS["manager"]])
+        return leaf.public_bytes(Encoding.PEM).decode()
 
 
 def _requested_key(csr_pem: str) -> Ed25519PublicKey:
-    if len(csr_pem) > MAX_CSR_LENGTH:
-        raise IllegalCsr(detail=f"it is longer than {MAX_CSR_LENGTH} characters")
-    try:
-        request = x509.load_pem_x509_csr(csr_pem.encode("ascii"))
-        key = request.public_key()
-        proven = isinstance(key, Ed25519PublicKey) and request.is_signature_valid
-    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature, x509.InvalidVersion):
-        raise IllegalCsr(detail="it is not a PKCS 10 request in PEM") from None
+    key = load_request(csr_pem).public_key()
     if not isinstance(key, Ed25519PublicKey):
         raise IllegalCsr(detail="its key is not an Ed25519 key")
-    if not proven:
-        raise IllegalCsr(detail="it is not signed by its own key")
     return key
 
 

@@ -81,6 +81,12 @@ class Issuer:
         )
 
 
+def renewal_due(certificate: x509.Certificate) -> datetime:
+    """When a leaf is to be issued anew: after two thirds of its life, counted from the moment at which it was made."""
+    made = certificate.not_valid_before_utc + BACKDATED
+    return made + (certificate.not_valid_after_utc - made) * 2 / 3
+
+
 def host_name(host: str) -> x509.GeneralName:
     """A host as a certificate names it: by IP address or by DNS name."""
     try:

@@ -3,7 +3,10 @@
 import ssl
 from datetime import datetime, timedelta
 
+from cryptography import x509
+
 from telegraph.manager.ca import CertificateAuthority
+from telegraph.manager.issuing import renewal_due
 from telegraph.peer.credentials import Credentials, renew
 
 
@@ -17,7 +20,10 @@ def server_context(credentials: Credentials) -> ssl.SSLContext:
 
 
 class Identity:
-    """The manager's own certificate, issued by the CA at each start and again after two thirds of its life."""
+    """The manager's own certificate, issued by the CA at each start and again after two thirds of its life.
+
+    The first one of a newcomer is signed by the manager that let it in (:mod:`telegraph.manager.cluster.applying`).
+    """
 
     def __init__(self, ca: CertificateAuthority, manager_id: str, hosts: list[str], lifetime: timedelta) -> None:
         self._ca = ca
@@ -30,6 +36,7 @@ class Identity:
         certificate, key = self._ca.issue_manager(self._manager_id, self._hosts, now, self._lifetime)
         return Credentials(certificate_pem=certificate, key_pem=key, ca_pem=self._ca.pem)
 
-    def renew_at(self, issued: datetime) -> datetime:
-        """When the next one is due."""
-        return issued + self._lifetime * 2 / 3
+
+def renew_at(credentials: Credentials) -> datetime:
+    """When a manager's certificate is to be followed by the next one."""
+    return renewal_due(x509.load_pem_x509_certificate(credentials.certificate_pem.encode()))

@@ -1,5 +1,7 @@
 """What managers of one group ask each other: over TLS that is verified against the organisation's CA."""
 
+from typing import Annotated
+
 import msgspec
 
 PATH_JOIN = "/cluster/join"
@@ -7,11 +9,21 @@ PATH_FORMATION = "/cluster/formation"
 
 
 class JoinRequest(msgspec.Struct, frozen=True):
-    """A newcomer: the token's secret, its id, and the URL under which it will be called."""
+    """A newcomer.
+
+    Attributes:
+        secret: the token's.
+        manager_id: its own random id.
+        url: under which it will be called.
+        csr: asks for its certificate as a manager (PKCS 10, PEM, ECDSA P-256), with the hosts that it goes by.
+        etcd_csr: asks for that of its etcd member.
+    """
 
     secret: str
-    manager_id: str
+    manager_id: Annotated[str, msgspec.Meta(pattern="^[0-9A-Za-z]{1,64}$")]
     url: str
+    csr: str
+    etcd_csr: str
 
     def __repr__(self) -> str:
         """Without the secret."""
@@ -30,6 +42,8 @@ class JoinAnswer(msgspec.Struct, frozen=True):
         etcd_ca_key: its key, sealed with the cluster secret.
         cluster_secret: 64 hex digits.
         etcd: client URLs of the group's etcd members.
+        certificate: the newcomer's as a manager, PEM.
+        etcd_certificate: that of its etcd member, PEM.
     """
 
     message: str
@@ -40,6 +54,8 @@ class JoinAnswer(msgspec.Struct, frozen=True):
     etcd_ca_key: bytes
     cluster_secret: str
     etcd: list[str]
+    certificate: str
+    etcd_certificate: str
 
     def __repr__(self) -> str:
         """Without the secrets."""

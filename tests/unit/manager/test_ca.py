@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telegraph.errors import CaUnreadable, IllegalCsr
-from telegraph.manager.ca import MAX_CSR_LENGTH, CertificateAuthority
+from telegraph.manager.ca import CertificateAuthority
+from telegraph.manager.requests import MAX_CSR_LENGTH
 from telegraph.node.keys import DeviceKey
 from telegraph.protocol.identity import BACKDATED, ROLE_OIDS, Holder, holder_of
 

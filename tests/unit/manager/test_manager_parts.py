@@ -19,7 +19,7 @@ from telegraph.manager.ca import CertificateAuthority
 from telegraph.manager.metrics import Metrics
 from telegraph.manager.moment import Moment
 from telegraph.manager.responder import bind
-from telegraph.manager.server import Identity, server_context
+from telegraph.manager.server import Identity, renew_at, server_context
 from telegraph.manager.settings import ManagerSettings, is_loopback
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.identity import MANAGER_ALIAS
@@ -182,7 +182,7 @@ def test_the_managers_certificate_has_the_role_and_is_due_after_two_thirds() -> 
     names = issued.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert MANAGER_ALIAS in names.get_values_for_type(x509.DNSName)
     assert "telegraph:manager:m1" in names.get_values_for_type(x509.UniformResourceIdentifier)
-    assert identity.renew_at(NOW.utc) - NOW.utc == timedelta(days=20)
+    assert renew_at(identity.issue(NOW.utc)) - NOW.utc == timedelta(days=20)
     assert identity.issue(NOW.utc).key_pem != identity.issue(NOW.utc).key_pem
 
 

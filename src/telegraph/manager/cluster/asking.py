@@ -45,8 +45,8 @@ async def fetch_ca(url: str, expected: str) -> str:
     return body.decode("ascii")
 
 
-async def ask_to_join(url: str, token: JoinToken, manager_id: str, own_url: str) -> JoinAnswer:
-    """Proves the manager's CA, then tells it the token's secret: what it needs to become a manager too.
+async def ask_to_join(url: str, token: JoinToken, request: JoinRequest) -> JoinAnswer:
+    """Proves the manager's CA, then tells it the token's secret and asks: what it needs to become a manager too.
 
     Raises:
         ManagerAway: nobody answers at the URL.
@@ -54,7 +54,7 @@ async def ask_to_join(url: str, token: JoinToken, manager_id: str, own_url: str)
         TelegraphError: what it answered, as WrongToken.
     """
     context = manager_context(await fetch_ca(url, token.ca))
-    answer = await ask(url + PATH_JOIN, JoinRequest(token.secret, manager_id, own_url), JoinAnswer, context)
+    answer = await ask(url + PATH_JOIN, request, JoinAnswer, context)
     if fingerprint(read_certificate(answer.ca.encode(), Path(CA_FILE))) != token.ca:
         raise CaMismatch(url=url, fingerprint="another CA")
     return answer

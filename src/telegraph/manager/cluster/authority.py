@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
@@ -71,6 +72,18 @@ class EtcdAuthority:
             now: an aware time.
             lifetime: counted from now, cut at the end of the root's own life.
         """
-        names = [host_name(host) for host in dict.fromkeys([*hosts, ETCD_ALIAS, *_LOCAL])]
-        leaf = self._issuer.issue(key, names, now, lifetime)
+        leaf = self._issuer.issue(key, _names(hosts), now, lifetime)
         return leaf.public_bytes(_PEM).decode()
+
+    def names(self, leaf: x509.Certificate, key: ec.EllipticCurvePublicKey, hosts: Sequence[str]) -> bool:
+        """Whether a certificate is one that :meth:`issue` would give to this key and these hosts, but for its dates."""
+        try:
+            leaf.verify_directly_issued_by(self._certificate)
+            named = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+            return False
+        return leaf.public_key() == key and all(name in named for name in _names(hosts))
+
+
+def _names(hosts: Sequence[str]) -> list[x509.GeneralName]:
+    return [host_name(host) for host in dict.fromkeys([*hosts, ETCD_ALIAS, *_LOCAL])]

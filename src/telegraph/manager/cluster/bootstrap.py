@@ -7,12 +7,12 @@ import msgspec
 import structlog
 
 from telegraph.errors import CannotStart
-from telegraph.manager.cluster.asking import ask_to_join
+from telegraph.manager.cluster.applying import Applicant
 from telegraph.manager.cluster.beginning import check_same_ca
 from telegraph.manager.cluster.certificates import client_identity
 from telegraph.manager.cluster.formation import Join, Proposal
 from telegraph.manager.cluster.gathering import Gathering
-from telegraph.manager.cluster.joining import join
+from telegraph.manager.cluster.joining import check_own_data, enter
 from telegraph.manager.cluster.links import open_links
 from telegraph.manager.cluster.members import put_record
 from telegraph.manager.cluster.organisation import Organisation, read_organisation
@@ -49,12 +49,10 @@ async def form(place: Place, stack: contextlib.AsyncExitStack) -> Running:
             assert gathering.standing.decided is not None  # noqa: S101 - for the type checker
             return await _begin(place, organisation, gathering.standing.decided, stack)
         token, url = JoinToken(authority.fingerprint, organisation.join_secret), action.url
-
-        async def admitted() -> None:
-            await ask_to_join(url, token, place.manager_id, place.url)
-
-        await patiently(admitted)  # the group may have been decided on just now
-    return await join(place, url, token, stack)
+        applicant = Applicant(place, token)
+        admission = await patiently(lambda: applicant.ask(url))  # the group may have been decided on just now
+    check_own_data(place, token)
+    return await enter(place, applicant, admission, stack)
 
 
 async def _begin(

@@ -13,6 +13,7 @@ import structlog
 from telegraph.discovery.dns import urls_of_alias
 from telegraph.errors import CannotJoin, DirectoryUnavailable, TelegraphError, WrongToken
 from telegraph.manager.cluster.asking import gather_answers
+from telegraph.manager.cluster.doorkeeper import Doorkeeper
 from telegraph.manager.cluster.formation import (
     Action,
     Candidate,
@@ -63,6 +64,7 @@ class Gathering:
             raise CannotJoin(detail=f"{place.data} holds a directory of its own; use another --data")
         self._place = place
         self._organisation = organisation
+        self._door = Doorkeeper(place.clock)
         me = Candidate(place.manager_id, place.url, place.new_member().peer_url)
         known = load_standing(place.data)
         if known is None or known.me.id != me.id:
@@ -119,14 +121,16 @@ class Gathering:
         own = held if held is not None and held.proposer == self.standing.me.id else None
         return FormationRequest(self._organisation.join_secret, own)
 
-    def answer(self, request: FormationRequest) -> FormationAnswer:
+    def answer(self, request: FormationRequest, remote: str) -> FormationAnswer:
         """How this manager stands, after it has considered what it was shown.
 
         Raises:
             WrongToken: whoever asks was not invited.
+            TooManyJoins: too many that were not have called from there (``remote``, an IP address).
         """
-        if not hmac.compare_digest(request.secret.encode(), self._organisation.join_secret.encode()):
-            raise WrongToken
+        with self._door.knock(remote):
+            if not hmac.compare_digest(request.secret.encode(), self._organisation.join_secret.encode()):
+                raise WrongToken
         if request.proposal is not None:
             self._keep(consider(self.standing, request.proposal))
         return FormationAnswer("", 200, self.standing)
@@ -144,7 +148,7 @@ class Gathering:
             if scope["method"] != "POST" or scope["path"] != PATH_FORMATION:
                 raise DirectoryUnavailable(retry_after=1)
             request = msgspec.json.decode(await _body(receive), type=FormationRequest)
-            status, answer = 200, msgspec.json.encode(self.answer(request))
+            status, answer = 200, msgspec.json.encode(self.answer(request, (scope.get("client") or ("",))[0]))
         except (TelegraphError, msgspec.DecodeError) as problem:
             error = problem if isinstance(problem, TelegraphError) else WrongToken()
             status, answer = error.status, msgspec.json.encode(ErrorAnswer(str(error), error.status, error.code))

@@ -8,6 +8,8 @@ import structlog
 
 from telegraph.directory.cluster_records import ManagerRecord
 from telegraph.directory.port import Directory
+from telegraph.manager.cluster.certificates import MEMBER_LIFETIME
+from telegraph.manager.cluster.doorkeeper import Doorkeeper
 from telegraph.manager.cluster.formation import Candidate, FormationAnswer, FormationRequest, Proposal, Standing
 from telegraph.manager.cluster.gathering import load_standing
 from telegraph.manager.cluster.members import Members
@@ -16,6 +18,7 @@ from telegraph.manager.cluster.running import Running
 from telegraph.manager.cluster.secret import ClusterSecret
 from telegraph.manager.cluster.state import load_state, save_state
 from telegraph.manager.cluster.vault import check_secret, load_organisation
+from telegraph.manager.requests import read_host_request
 from telegraph.protocol.cluster_api import JoinAnswer, JoinRequest
 
 log = structlog.get_logger(__name__)
@@ -31,6 +34,7 @@ class Group:
         directory: the group's.
         secret: the cluster secret.
         members: all managers.
+        door: counts wrong tokens.
     """
 
     place: Place
@@ -38,16 +42,28 @@ class Group:
     directory: Directory
     secret: ClusterSecret
     members: Members
+    door: Doorkeeper
 
-    async def admit(self, request: JoinRequest, message: str) -> JoinAnswer:
-        """What a newcomer needs to become a manager; it changes the membership itself.
+    async def admit(self, request: JoinRequest, remote: str, message: str) -> JoinAnswer:
+        """What a newcomer needs to become a manager, its certificates first; it changes the membership itself.
+
+        Args:
+            request: what it asks for.
+            remote: the address from which it calls.
+            message: the answer's sentence.
 
         Raises:
             WrongToken: it was not invited.
+            TooManyJoins: too many that were not have called from there.
+            IllegalCsr: a request for a certificate cannot be used.
             DirectoryUnavailable: most of the group is away.
         """
-        await check_secret(self.directory, request.secret)
+        with self.door.knock(remote):
+            await check_secret(self.directory, request.secret)
+        manager, member = read_host_request(request.csr), read_host_request(request.etcd_csr)
         organisation = await load_organisation(self.directory, self.secret)
+        now, lifetime = self.place.clock().utc, self.place.settings.certificate_lifetime
+        authority, etcd = organisation.authority(), organisation.etcd_authority()
         log.info("newcomer_admitted", manager=request.manager_id, url=request.url)
         return JoinAnswer(
             message=message,
@@ -58,16 +74,20 @@ class Group:
             etcd_ca_key=organisation.etcd_ca_key,
             cluster_secret=organisation.secret,
             etcd=[record.etcd_client for record in self.members.all],
+            certificate=authority.certify_manager(manager.key, request.manager_id, manager.hosts, now, lifetime),
+            etcd_certificate=etcd.issue(member.key, member.hosts, now, MEMBER_LIFETIME),
         )
 
-    async def stand(self, request: FormationRequest, message: str) -> FormationAnswer:
+    async def stand(self, request: FormationRequest, remote: str, message: str) -> FormationAnswer:
         """That there is a group already, for managers that are about to form one.
 
         Raises:
             WrongToken: whoever asks was not invited.
+            TooManyJoins: too many that were not have called from there.
             DirectoryUnavailable: most of the group is away.
         """
-        await check_secret(self.directory, request.secret)
+        with self.door.knock(remote):
+            await check_secret(self.directory, request.secret)
         return FormationAnswer(message, 200, self._standing())
 
     def _standing(self) -> Standing:

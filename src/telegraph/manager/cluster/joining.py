@@ -1,10 +1,11 @@
 """A newcomer becomes a member: asks, is added without a vote, catches up, gets its vote. A broken-off join is repeated.
 
-The newcomer does all of it itself, once it has been given what makes it a manager; so there is one place that knows how
-far it is, and the manager that it asked need remember nothing.
+The newcomer does all of it itself, once its certificates are signed and it has been given what makes it a manager; so
+there is one place that knows how far it is, and the manager that it asked need remember nothing.
 """
 
 import contextlib
+import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
@@ -17,7 +18,7 @@ from telegraph.directory.etcd.members import Member as EtcdMember
 from telegraph.directory.port import Delete, Directory
 from telegraph.errors import CannotJoin, MembersUnsettled, NotInCluster, UnknownMember
 from telegraph.manager.ca import CA_FILE
-from telegraph.manager.cluster.asking import ask_to_join
+from telegraph.manager.cluster.applying import Admission, Applicant
 from telegraph.manager.cluster.certificates import client_identity
 from telegraph.manager.cluster.command import Member
 from telegraph.manager.cluster.links import Links, open_links
@@ -28,7 +29,7 @@ from telegraph.manager.cluster.membership import (
     member_at,
     membership_lock,
 )
-from telegraph.manager.cluster.organisation import Organisation, load_etcd_authority
+from telegraph.manager.cluster.organisation import load_etcd_authority
 from telegraph.manager.cluster.patience import patiently
 from telegraph.manager.cluster.place import Place
 from telegraph.manager.cluster.running import Running, forget_etcd, majority, start_etcd
@@ -47,21 +48,36 @@ async def join(place: Place, url: str, token: JoinToken, stack: contextlib.Async
 
     Raises:
         CannotJoin: something here or there is in the way; the sentence says what.
-        ManagerAway, CaMismatch, WrongToken: see :func:`telegraph.manager.cluster.asking.ask_to_join`.
+        ManagerAway, CaMismatch, WrongToken: see :meth:`telegraph.manager.cluster.applying.Applicant.ask`.
         CannotStart: etcd cannot be started, see its subclasses.
     """
-    _check_own_data(place, token)
-    answer = await ask_to_join(check_manager_url(url), token, place.manager_id, place.url)
-    organisation = Organisation(
-        answer.ca, answer.ca_key, answer.etcd_ca, answer.etcd_ca_key, answer.cluster_secret, token.secret
-    )
-    organisation.save(place.data)
-    identity = client_identity(organisation.etcd_authority(), place.clock().utc)
-    async with open_links(answer.etcd, identity) as links, membership_lock(links.directory, place.manager_id):
-        return await _enter(place, links, answer.etcd, stack)
+    check_own_data(place, token)
+    applicant = Applicant(place, token)
+    return await enter(place, applicant, await applicant.ask(check_manager_url(url)), stack)
 
 
-def _check_own_data(place: Place, token: JoinToken) -> None:
+async def enter(place: Place, applicant: Applicant, admission: Admission, stack: contextlib.AsyncExitStack) -> Running:
+    """Makes this manager a member of the group that has let it in.
+
+    Raises:
+        CannotJoin: something here or there is in the way; the sentence says what.
+        CannotStart: etcd cannot be started, see its subclasses.
+    """
+    applicant.keep(admission)
+    async with (
+        open_links(admission.clients, admission.member) as links,
+        membership_lock(links.directory, place.manager_id),
+    ):
+        running = await _enter(place, links, admission.clients, stack)
+    return dataclasses.replace(running, credentials=admission.credentials)
+
+
+def check_own_data(place: Place, token: JoinToken) -> None:
+    """Makes sure that joining loses nothing that is here.
+
+    Raises:
+        CannotJoin: it would.
+    """
     if (place.data / DIRECTORY_FILE).exists():
         raise CannotJoin(detail=f"{place.data} holds a directory of its own, which would be lost; use another --data")
     if (place.data / CA_FILE).exists() and ca_fingerprint(place.data) != token.ca:

@@ -18,6 +18,7 @@ from telegraph.manager.cluster.place import Place
 from telegraph.manager.cluster.state import ClusterState, load_state
 from telegraph.manager.cluster.token import parse_token
 from telegraph.manager.places import DIRECTORY_FILE, load_or_create_ca
+from telegraph.peer.credentials import Credentials
 
 if TYPE_CHECKING:  # what speaks with etcd costs memory that a single manager need not have
     from telegraph.manager.cluster.group import Group
@@ -28,11 +29,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An open directory, the organisation's CA, and the group if the manager is part of one."""
+    """An open directory, the organisation's CA, and the group if the manager is part of one.
+
+    ``credentials`` are the manager's own if the group signed them just now.
+    """
 
     directory: RememberingDirectory
     ca: CertificateAuthority
     group: "Group | None" = None
+    credentials: Credentials | None = None
 
     async def loaded(self, load: Callable[[], Awaitable[T]]) -> T:
         """Does a part of the start; a group's directory may be without a leader for a moment, one of SQLite never is.
@@ -111,6 +116,7 @@ async def _alone(place: Place, stack: contextlib.AsyncExitStack) -> Opened:
 
 async def _together(place: Place, running: "Running", stack: contextlib.AsyncExitStack) -> Opened:
     from telegraph.manager.cluster.certificates import client_identity
+    from telegraph.manager.cluster.doorkeeper import Doorkeeper
     from telegraph.manager.cluster.group import Group
     from telegraph.manager.cluster.links import Reach, open_links
     from telegraph.manager.cluster.members import Members, put_record
@@ -125,7 +131,7 @@ async def _together(place: Place, running: "Running", stack: contextlib.AsyncExi
     identity = client_identity(load_etcd_authority(place.data), place.clock().utc)
     links = await stack.enter_async_context(open_links([running.member.local_url, *others], identity))
     members = Members(links.directory)
-    group = Group(place, running, links.directory, secret, members)
+    group = Group(place, running, links.directory, secret, members, Doorkeeper(place.clock))
     record = place.record(running.member, running.version)
     await patiently(lambda: put_record(links.directory, record))
     members.listen(group.remember)
@@ -133,4 +139,5 @@ async def _together(place: Place, running: "Running", stack: contextlib.AsyncExi
     await patiently(members.load)
     etcd = links.directory
     directory = RememberingDirectory(etcd, lambda: etcd.heard, records.LOOKED_UP)
-    return Opened(directory, await patiently(lambda: load_authority(links.directory, secret)), group)
+    authority = await patiently(lambda: load_authority(links.directory, secret))
+    return Opened(directory, authority, group, running.credentials)

@@ -17,6 +17,7 @@ from telegraph.manager.cluster.organisation import load_etcd_authority
 from telegraph.manager.cluster.place import Place, ports_free
 from telegraph.manager.cluster.process import EtcdProcess
 from telegraph.manager.cluster.token import group_name
+from telegraph.peer.credentials import Credentials
 
 log = structlog.get_logger(__name__)
 
@@ -26,11 +27,19 @@ _TOLD_AFTER: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A member whose etcd runs."""
+    """A member whose etcd runs.
+
+    Attributes:
+        member: which one.
+        process: etcd.
+        version: of etcd.
+        credentials: the manager's own, if the group signed them just now.
+    """
 
     member: Member
     process: EtcdProcess
     version: str
+    credentials: Credentials | None = None
 
 
 async def start_etcd(
@@ -45,13 +54,13 @@ async def start_etcd(
     """
     program, version = await find_etcd()
     authority, now = load_etcd_authority(place.data), place.clock().utc
-    certificate = MemberCertificate(place.data, authority, [member.host, member.listen])
-    certificate.issue(now)
+    certificate = MemberCertificate(place.data, [member.host, member.listen])
+    certificate.refresh(authority, now)
     await ports_free(member)
     process = EtcdProcess(program, arguments(member, initial, beginning, group_name(authority.pem)))
     stack.push_async_callback(process.stop)
     await process.start()
-    keeping = asyncio.create_task(keep_running("etcd-certificate", lambda: certificate.keep(place.clock, now)))
+    keeping = asyncio.create_task(keep_running("etcd-certificate", lambda: certificate.keep(authority, place.clock)))
     stack.push_async_callback(_end, keeping)
     return Running(member, process, version)
 

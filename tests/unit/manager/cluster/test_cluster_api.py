@@ -8,12 +8,16 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from telegraph.directory.cluster_records import ManagerRecord
 from telegraph.directory.memory import MemoryDirectory
 from telegraph.manager.api.application import Application
 from telegraph.manager.clock import read_clock
 from telegraph.manager.cluster.command import Member
+from telegraph.manager.cluster.doorkeeper import WRONG_TOKENS_PER_MINUTE, Doorkeeper
 from telegraph.manager.cluster.formation import Candidate, FormationAnswer, Proposal, Standing
 from telegraph.manager.cluster.gathering import STANDING_FILE
 from telegraph.manager.cluster.group import Group
@@ -25,8 +29,11 @@ from telegraph.manager.cluster.running import Running
 from telegraph.manager.cluster.state import ClusterState, load_state, save_state
 from telegraph.manager.cluster.vault import renew_token, store_organisation
 from telegraph.manager.core import Core
+from telegraph.manager.requests import request_for
 from telegraph.manager.settings import ManagerSettings
+from telegraph.node.keys import DeviceKey
 from telegraph.protocol.cluster_api import JoinAnswer
+from telegraph.protocol.identity import holder_of
 
 URL = "https://10.0.0.1:8000"
 
@@ -42,7 +49,7 @@ async def group(tmp_path: Path, directory: MemoryDirectory, organisation: Organi
         await store_organisation(directory, organisation)
         await put_record(directory, place.record(member, "3.4.23"))
         await members.load()
-        yield Group(place, running, directory, organisation.cluster_secret, members)
+        yield Group(place, running, directory, organisation.cluster_secret, members, Doorkeeper(read_clock))
 
 
 @pytest.fixture
@@ -52,8 +59,19 @@ async def web(core: Core, group: Group) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def question(secret: str) -> dict[str, str]:
-    return {"secret": secret, "manager_id": "m2", "url": "https://10.0.0.2:8000"}
+KEY = ec.generate_private_key(ec.SECP256R1())
+ETCD_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def question(secret: str, **other: str) -> dict[str, str]:
+    asked = {
+        "secret": secret,
+        "manager_id": "m2",
+        "url": "https://10.0.0.2:8000",
+        "csr": request_for(KEY, ["10.0.0.2", "two.example"]),
+        "etcd_csr": request_for(ETCD_KEY, ["10.0.0.2"]),
+    }
+    return {**asked, **other}
 
 
 async def test_whoever_was_invited_gets_all_it_takes(web: httpx.AsyncClient, organisation: Organisation) -> None:
@@ -64,6 +82,52 @@ async def test_whoever_was_invited_gets_all_it_takes(web: httpx.AsyncClient, org
     assert told.etcd == ["https://10.0.0.1:2379"]
     assert b"PRIVATE KEY" not in answer.content
     assert told.cluster_secret not in repr(told)
+
+
+async def test_a_newcomer_s_requests_are_signed_by_both_authorities(
+    web: httpx.AsyncClient, organisation: Organisation
+) -> None:
+    answer = await web.post("/cluster/join", json=question(organisation.join_secret))
+    told = msgspec.json.decode(answer.content, type=JoinAnswer)
+    for pem, key, root in (
+        (told.certificate, KEY, organisation.ca),
+        (told.etcd_certificate, ETCD_KEY, organisation.etcd_ca),
+    ):
+        leaf = x509.load_pem_x509_certificate(pem.encode())
+        leaf.verify_directly_issued_by(x509.load_pem_x509_certificate(root.encode()))
+        assert leaf.public_key() == key.public_key()
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert "10.0.0.2" in [str(ip) for ip in names.get_values_for_type(x509.IPAddress)]
+    der = x509.load_pem_x509_certificate(told.certificate.encode()).public_bytes(Encoding.DER)
+    assert (holder_of(der).role, holder_of(der).id) == ("manager", "m2")
+
+
+async def test_what_cannot_be_signed_is_refused_in_one_sentence(
+    web: httpx.AsyncClient, organisation: Organisation
+) -> None:
+    device = DeviceKey.create().csr()
+    for name in ("csr", "etcd_csr"):
+        for wrong in ("", "nothing", device):
+            refused = await web.post("/cluster/join", json=question(organisation.join_secret, **{name: wrong}))
+            assert (refused.status_code, refused.json()["error"]) == (400, "illegal_csr")
+    refused = await web.post("/cluster/join", json=question(organisation.join_secret, manager_id="m2, user:alice"))
+    assert (refused.status_code, refused.json()["error"]) == (400, "malformed_body")
+    refused = await web.post("/cluster/join", json=question("guess", csr="nothing"))
+    assert refused.json()["error"] == "wrong_token"  # who was not invited learns nothing
+
+
+async def test_whoever_guesses_is_soon_not_listened_to_wherever_they_ask(
+    web: httpx.AsyncClient, organisation: Organisation
+) -> None:
+    right = question(organisation.join_secret)
+    for _ in range(WRONG_TOKENS_PER_MINUTE // 2):
+        assert (await web.post("/cluster/join", json=right)).status_code == 200  # right ones do not count
+        assert (await web.post("/cluster/join", json=question("guess"))).status_code == 401
+        assert (await web.post("/cluster/formation", json={"secret": "guess"})).status_code == 401
+    for path, body in (("/cluster/join", right), ("/cluster/formation", {"secret": organisation.join_secret})):
+        refused = await web.post(path, json=body)
+        assert (refused.status_code, refused.json()["error"]) == (429, "too_many_joins")
+        assert 0 < int(refused.headers["retry-after"]) <= 60
 
 
 async def test_nobody_else_gets_anything(

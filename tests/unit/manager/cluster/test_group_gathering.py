@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from telegraph.errors import CannotJoin, DataUnreadable, WrongToken
+from telegraph.errors import CannotJoin, DataUnreadable, TooManyJoins, WrongToken
 from telegraph.manager.clock import read_clock
+from telegraph.manager.cluster.doorkeeper import WRONG_TOKENS_PER_MINUTE
 from telegraph.manager.cluster.formation import (
     Begin,
     Candidate,
@@ -30,6 +31,7 @@ def candidate(name: str) -> Candidate:
     return Candidate(name, f"https://{name}:8000", f"https://{name}:2380")
 
 
+FROM = "10.0.0.9"
 PROPOSAL = Proposal("a", 1, (candidate("a"), candidate("b"), candidate("c")))
 
 
@@ -42,19 +44,19 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 def test_an_accepted_proposal_is_kept_over_a_restart(place: Place, organisation: Organisation) -> None:
     gathering = Gathering(place, organisation)
-    answer = gathering.answer(FormationRequest(organisation.join_secret, PROPOSAL))
+    answer = gathering.answer(FormationRequest(organisation.join_secret, PROPOSAL), FROM)
     assert answer.standing.accepted == PROPOSAL
     assert load_standing(place.data) == answer.standing
     again = Gathering(place, organisation)
     other = Proposal("c", 1, PROPOSAL.members)
-    assert again.answer(FormationRequest(organisation.join_secret, other)).standing.accepted == PROPOSAL
+    assert again.answer(FormationRequest(organisation.join_secret, other), FROM).standing.accepted == PROPOSAL
 
 
 def test_who_was_not_invited_changes_nothing(place: Place, organisation: Organisation) -> None:
     gathering = Gathering(place, organisation)
     before = gathering.standing
     with pytest.raises(WrongToken):
-        gathering.answer(FormationRequest("guess", PROPOSAL))
+        gathering.answer(FormationRequest("guess", PROPOSAL), FROM)
     assert (gathering.standing, load_standing(place.data)) == (before, before)
     assert organisation.join_secret not in repr(FormationRequest(organisation.join_secret, PROPOSAL))
 
@@ -105,7 +107,7 @@ class Caller:
     """Makes one ASGI request."""
 
     def __init__(self, body: bytes, method: str = "POST", path: str = "/cluster/formation") -> None:
-        self.scope = {"type": "http", "method": method, "path": path}
+        self.scope = {"type": "http", "method": method, "path": path, "client": (FROM, 40000)}
         self.body = body
         self.sent: list[dict[str, Any]] = []
 
@@ -135,3 +137,15 @@ async def test_over_http_only_managers_are_answered(place: Place, organisation: 
         await gathering(other.scope, other.receive, other.send)
         assert other.answer[0] == status
         assert {"message", "status", "error"} == set(other.answer[1])
+
+
+async def test_whoever_guesses_is_not_listened_to_for_long(place: Place, organisation: Organisation) -> None:
+    gathering = Gathering(place, organisation)
+    guess = msgspec.json.encode(FormationRequest("guess"))
+    refused = [Caller(guess) for _ in range(WRONG_TOKENS_PER_MINUTE + 1)]
+    for each in refused:
+        await gathering(each.scope, each.receive, each.send)
+    assert [each.answer[0] for each in refused] == [401] * WRONG_TOKENS_PER_MINUTE + [429]
+    with pytest.raises(TooManyJoins):  # not even with the right one, or there would be no end of guessing
+        gathering.answer(FormationRequest(organisation.join_secret), FROM)
+    gathering.answer(FormationRequest(organisation.join_secret), "10.0.0.10")

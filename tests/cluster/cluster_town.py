@@ -16,6 +16,7 @@ from typing import Any
 from directory_load import Fault, Load
 from directory_town import Https, put_to_the_test
 from people import HERE, RealTown
+from slow_disk import stand_in
 from storms import Traffic
 
 from telegraph.testing.groups import ManagerGroup
@@ -31,6 +32,9 @@ SAID_WITHIN = 15.0
 
 LED_WITHIN = 20.0
 
+WRITTEN = 20
+"""Changes of the directory that must go through while the leader's disk is slow."""
+
 REMEMBERED = 4.0
 """Seconds for which a member that is cut off may answer look-ups from memory: 2, and etcd's election time-out."""
 
@@ -42,7 +46,9 @@ class GroupTown(RealTown):
         self.count = count
         path = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
         module = ("planted_manager", bug) if bug else ("telegraph",)
-        self._command = ("env", f"PYTHONPATH={path}", sys.executable, "-m", *module)
+        self._command = (f"PYTHONPATH={path}", sys.executable, "-m", *module)
+        self._etcd = shutil.which("etcd")
+        assert self._etcd is not None
         managers = [_host_name(number) for number in range(1, count)]
         super().__init__(root, PEOPLE, seed=seed, guests=(*managers, CROWD))
         self.group: ManagerGroup | None = None
@@ -55,8 +61,19 @@ class GroupTown(RealTown):
             self.count,
             *("--login-failures-per-minute", "0", "--heartbeat-interval", "1", "--offline-after", "4"),
             host=lambda number: self.network[_host_name(number)].address,
-            program=lambda number: (*self.network[_host_name(number)].enter, *self._command),
+            program=self._program,
         )
+
+    def _program(self, number: int) -> tuple[str, ...]:
+        """How a manager is started: on its host, with a disk that can be made slow."""
+        self._disk(number)
+        path = os.pathsep.join([str(self.root / f"disk-{number}"), os.environ["PATH"]])
+        return (*self.network[_host_name(number)].enter, "env", f"PATH={path}", *self._command)
+
+    def _disk(self, number: int) -> Path:
+        """The file that says by how many seconds each sync of a manager's etcd is held up."""
+        assert self._etcd is not None
+        return stand_in(self.root / f"disk-{number}", self._etcd)
 
     def stop_managers(self) -> None:
         if self.group is not None:
@@ -84,8 +101,9 @@ class GroupTown(RealTown):
 
     async def _victims(self, count: int) -> list[int]:
         """The one that leads, and others."""
-        leader = await self.raft_leader()
-        assert leader is not None
+        async with asyncio.timeout(LED_WITHIN):
+            while (leader := await self.raft_leader()) is None:  # noqa: ASYNC110 - each look is a command
+                await asyncio.sleep(0.2)  # the fault before this one is just over
         return [(leader + number) % self.count for number in range(count)]
 
     # --- faults ---
@@ -164,6 +182,28 @@ class GroupTown(RealTown):
             await asyncio.to_thread(self.managers.start, victim, *joining, "--replace")
 
         return strike
+
+    def slow_disk(self, hold: float, seconds: float) -> Fault:
+        """Each sync of the leader's etcd takes so many seconds longer; the group answers on, and accepts accounts."""
+
+        async def strike() -> None:
+            (victim,) = await self._victims(1)
+            disk, before = self._disk(victim), await self._revision(victim)
+            disk.write_text(str(seconds))
+            await self._said_meanwhile(hold)
+            async with asyncio.timeout(LED_WITHIN):
+                while await self._revision(victim) < before + WRITTEN:  # noqa: ASYNC110 - each look is a command
+                    await asyncio.sleep(0.2)
+            disk.unlink()
+            assert int(disk.with_suffix(".held").read_text()) > 1
+
+        return strike
+
+    async def _revision(self, besides: int) -> int:
+        """Of the directory, as another manager than this one knows it; 0 if it cannot say."""
+        asked = next(number for number in self.managers.running if number != besides)
+        shown: dict[str, Any] = await asyncio.to_thread(self.managers.say, asked, "status")
+        return shown["revision"] or 0
 
     async def _said_meanwhile(self, hold: float) -> None:
         """A while in which alice and bob hear each other say something new, and longer if that takes longer."""

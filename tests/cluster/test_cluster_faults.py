@@ -15,6 +15,9 @@ from planted_manager import BUGS
 from telegraph.testing.switch import Line
 
 SEED = int(os.environ.get("TELEGRAPH_SEED", "23"))
+SLOW, VERY_SLOW = 0.3, 1.5
+"""Seconds for each sync: of a disk that is shared with too many, and of one with which nobody leads for long."""
+
 BAD = Line(lose=0.1, delay=0.1, jitter=0.02)
 
 
@@ -24,12 +27,14 @@ def short(town: GroupTown, losses: int, hold: float) -> list[tuple[str, Fault]]:
         ("SIGSTOP of the leader", town.paused(losses, hold)),
         ("leader cut off", town.cut(losses, hold)),
         ("leader not heard", town.cut(losses, hold, one_way=True)),
+        ("slow disk of the leader", town.slow_disk(hold, SLOW)),
     ]
 
 
 def long(town: GroupTown, losses: int) -> list[tuple[str, Fault]]:
     return [
         *short(town, losses, 6.0),
+        ("disk of the leader slower than an election", town.slow_disk(6.0, VERY_SLOW)),
         ("10 % loss, 100 ms delay", town.bad_lines(15.0, BAD)),
         ("cold start", town.cold_start(2.0)),
         ("data lost", town.data_lost()),

@@ -19,7 +19,7 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
     │                           UnknownMember · WrongMethod (405)
     ├── Conflict (409)          NameTaken · Renamed · WrongState · StaleCounter · OtherAccount · SequenceGap · KeyChanged
     │                           SafetyNumberDiffers · NoDeviceKey · NameHeld · MemberExists · NoCluster
-    ├── TooMany (429)           RateLimited · Busy · TooManyDevices
+    ├── TooMany (429)           RateLimited · Busy · TooManyJoins · TooManyDevices
     ├── Unavailable (503)       ManagerAway · NoManagerFound · FateUnknown · PeerAway · NodeAway · DiskFailed
     │                           DirectoryUnavailable, of which: NoQuorum · DirectoryUnreachable · DirectoryRefused
     │                           DirectoryFull · MembersUnsettled · LearnerBehind

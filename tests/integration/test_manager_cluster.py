@@ -190,6 +190,43 @@ def test_without_a_majority_nothing_is_registered_and_afterwards_all_go_on(group
     register(group, 0, "dave")
 
 
+def test_new_secrets_shut_out_whoever_had_the_old_ones(group: ManagerGroup, tmp_path: Path) -> None:
+    before, old = group.say(0, "status")["state_hash"], group.joining()[3]
+    stolen = tmp_path / "stolen.pem"
+    stolen.write_bytes((group.data(0) / "etcd-key.pem").read_bytes() + (group.data(0) / "etcd-cert.pem").read_bytes())
+    drawn = telegraph("manager", "rekey", "--data", group.data(0), "--out", tmp_path / "new")
+    assert (drawn.code, group.say(0, "status")["state_hash"]) == (0, before), drawn.err
+    running = telegraph("manager", "rekey", "--data", group.data(0), "--from", tmp_path / "new")
+    assert running.code == 5
+    group.kill(0, 1, 2)
+    for number in range(3):
+        taken = telegraph("manager", "rekey", "--data", group.data(number), "--from", tmp_path / "new")
+        assert taken.code == 0, taken.err
+    group.start_all()
+    assert group.say(1, "status")["state_hash"] == before
+    token = log_in(group, 1, "alice")["token"]
+    assert call(group, 2, "/users/bob", token)["message"]["username"] == "bob"
+    mine = tmp_path / "mine.pem"
+    mine.write_bytes((group.data(0) / "etcd-key.pem").read_bytes() + (group.data(0) / "etcd-cert.pem").read_bytes())
+    for port in (group.etcd_port(0), group.etcd_port(2) + 1):
+        assert (lets_in(port, stolen), lets_in(port, mine)) == (False, True)
+    assert refused_everywhere(group, old) == [401] * 3
+    for number in range(3):
+        assert not (group.data(number) / "new-secrets.json").exists()
+
+
+def refused_everywhere(group: ManagerGroup, token: str) -> list[int]:
+    """What each manager answers to a newcomer with a token that is none any more."""
+
+    def asked(number: int) -> int:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            call(group, number, "/cluster/formation", secret=token.rpartition(".")[2])
+        with refused.value as answer:
+            return answer.code
+
+    return [asked(number) for number in range(3)]
+
+
 def test_a_manager_whose_data_is_lost_is_replaced_by_one_command(group: ManagerGroup) -> None:
     group.kill(2)
     shutil.rmtree(group.data(2))
@@ -203,10 +240,26 @@ def test_a_manager_whose_data_is_lost_is_replaced_by_one_command(group: ManagerG
     log_in(group, 2, "carol")
 
 
+def test_a_manager_whose_machine_is_stolen_is_taken_out_by_another(group: ManagerGroup) -> None:
+    status = group.say(0, "status")
+    stolen = next(member["id"] for member in status["members"] if member["url"] == group.urls[1])
+    assert telegraph("manager", "remove", "unknown", "--data", group.data(0)).code == 5
+    own = (group.data(0) / "manager-id").read_text().strip()
+    assert "manager leave" in telegraph("manager", "remove", own, "--data", group.data(0)).err
+    assert group.say(0, "remove", stolen) == {"managers": 2}
+    thief = group.running.pop(1)
+    assert thief.process.wait(10) == 0  # it hears of it and ends
+    thief.kill()
+    assert [member["url"] for member in group.say(2, "status")["members"]].count(group.urls[1]) == 0
+    shutil.rmtree(group.data(1))
+    group.start(1, *group.joining())  # a new machine at the old address needs no --replace then
+
+
 def test_a_token_that_was_replaced_lets_nobody_in(group: ManagerGroup, tmp_path: Path) -> None:
     old = group.joining()
-    new = group.say(1, "token", "--new")["token"]
+    new = group.say(1, "token", "--rotate")["token"]
     assert (new != old[3], group.say(0, "token")["token"]) == (True, new)
+    assert refused_everywhere(group, old[3]) == [401] * 3
     refused = telegraph("manager", "run", "--data", tmp_path / "late", "--port", "0", "--udp-port", "0", *old)
     assert (refused.code, "token" in refused.err) == (4, True)
     other = old[3].split(".")

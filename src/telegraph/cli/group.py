@@ -1,4 +1,4 @@
-"""``telegraph manager token | leave | status | new-org``: several managers as one."""
+"""``telegraph manager token | leave | remove | status | new-org | rekey``: several managers as one."""
 
 import asyncio
 import json
@@ -23,15 +23,19 @@ _format = click.option("--format", "form", type=click.Choice(["pretty", "json"])
 
 @click.command()
 @_data
-@click.option("--new", is_flag=True, help="Make another one; the old one is worth nothing from then on.")
+@click.option(
+    "--rotate", "--new", "new", is_flag=True, help="Make another one; all managers refuse the old one from then on."
+)
 @_format
 def token(data: Path, new: bool, form: str) -> None:
     """Print the token with which other managers join this one's cluster. It is a secret.
 
+    Who joined with an old token stays a member.
+
     \b
     Examples:
       telegraph manager token --data manager
-      telegraph manager token --data manager --new --format json
+      telegraph manager token --data manager --rotate --format json
     """  # noqa: D301 - click's \b keeps the lines apart
     configure_logging()
     text = asyncio.run(_join_token(data, new=new))
@@ -70,6 +74,27 @@ def leave(data: Path, form: str) -> None:
 
 def _managers(count: int) -> str:
     return "1 manager" if count == 1 else f"{count} managers"
+
+
+@click.command("remove")
+@click.argument("manager_id")
+@_data
+@_format
+def expel(manager_id: str, data: Path, form: str) -> None:
+    """Take another manager out of the cluster for good: one whose machine is stolen, or dead and not replaced.
+
+    MANAGER_ID is the one of `telegraph manager status`. If it runs, it ends. It keeps the cluster's secrets: if
+    somebody has its disk, change them (`telegraph manager rekey`).
+
+    \b
+    Examples:
+      telegraph manager remove 3f0c2b9d51a7e684 --data manager
+    """  # noqa: D301 - click's \b keeps the lines apart
+    from telegraph.manager.cluster.leaving import expel as expel_from_group
+
+    configure_logging()
+    left = asyncio.run(expel_from_group(data, manager_id))
+    click.echo(json.dumps({"managers": left}) if form == "json" else f"The cluster has {left} managers now.")
 
 
 @click.command()
@@ -148,3 +173,45 @@ def new_org(out: Path, name: str) -> None:
 
     fingerprint = found_organisation(out, name, read_clock().utc)
     click.echo(f"Organisation made in {out} (CA SHA-256 {fingerprint})")
+
+
+@click.command()
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Directory of the manager's data.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Draw new secrets into a new file; the cluster runs."
+)
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Take those of a file; the manager is stopped.",
+)
+def rekey(data: Path, out: Path | None, source: Path | None) -> None:
+    """Change the cluster secret, the CA of the managers' etcd and the join token, all at once.
+
+    First draw them beside a running manager (--out). Then stop all managers, hand the file to each (--from) and start
+    them again: those that have different secrets do not hear each other. The organisation's CA stays.
+
+    \b
+    Examples:
+      telegraph manager rekey --data manager --out new-secrets.json
+      telegraph manager rekey --data manager --from new-secrets.json
+    """  # noqa: D301 - click's \b keeps the lines apart
+    from telegraph.manager.cluster.rekeying import draw_secrets, take_secrets
+
+    configure_logging()
+    if (out is None) == (source is None):
+        raise click.UsageError("choose one of --out and --from")
+    if out is not None:
+        asyncio.run(draw_secrets(data, out))
+        click.echo(
+            f"New secrets are in {out}. Stop all managers, then: telegraph manager rekey --data DIR --from {out}"
+        )
+    elif source is not None:
+        take_secrets(data, source)
+        click.echo("They count from the next start of this manager on.")

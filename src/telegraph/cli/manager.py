@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from telegraph.cli.group import leave, new_org, status, token
+from telegraph.cli.group import expel, leave, new_org, rekey, status, token
 from telegraph.cli.manager_keeping import backup, restore
 from telegraph.cli.running import collect_seldom, run_until_stopped
 from telegraph.errors import CannotStart, DataUnreadable
@@ -77,8 +77,17 @@ _data = click.option(
 )
 @click.option("--cluster-init", "init", is_flag=True, help="Become the first of several managers; needs etcd.")
 @click.option("--join", metavar="URL", help="Join the managers of which one is at URL; needs etcd and a token.")
-@click.option("--token", envvar="TELEGRAPH_JOIN_TOKEN", show_envvar=True, help="Join token, see `manager token`.")
-@click.option("--token-file", type=click.Path(path_type=Path, dir_okay=False), help="File with the join token.")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with the join token (see `manager token`): the way to prefer.",
+)
+@click.option(
+    "--token",
+    envvar=["TELEGRAPH_TOKEN", "TELEGRAPH_JOIN_TOKEN"],
+    show_envvar=True,
+    help="The join token itself. Everybody on the machine sees what a command was given; take a file or the variable.",
+)
 @click.option("--replace", is_flag=True, help="With --join: the manager that had this address has lost its data.")
 @click.option(
     "--etcd-port",
@@ -136,7 +145,9 @@ def _settings(certificate_days: float, **options: Any) -> "ManagerSettings":
 
 
 def _token(given: str | None, file: Path | None) -> str | None:
-    if given is not None or file is None:
+    """An option goes before the variable."""
+    source = click.get_current_context().get_parameter_source("token")
+    if file is None or source is click.core.ParameterSource.COMMANDLINE:
         return given
     from telegraph.manager.cluster.token import read_token
 
@@ -207,5 +218,5 @@ async def _invite(data: Path, url: str, *, single_use: bool) -> Invite:
     return Invite(tuple(urls), ca, code)
 
 
-for command in (token, leave, status, new_org, backup, restore):
+for command in (token, leave, expel, status, new_org, rekey, backup, restore):
     manager.add_command(command)

@@ -1,4 +1,4 @@
-"""A manager leaves its group for good: the others go on without waiting for it."""
+"""A manager leaves its group for good, or is taken out: the others go on without waiting for it."""
 
 import asyncio
 import shutil
@@ -17,6 +17,7 @@ from telegraph.manager.cluster.joining import forget_record
 from telegraph.manager.cluster.links import Links
 from telegraph.manager.cluster.membership import check_may_leave, membership_lock
 from telegraph.manager.cluster.patience import patiently
+from telegraph.manager.cluster.rekeying import PENDING_FILE
 from telegraph.manager.cluster.secret import SECRET_FILE
 from telegraph.manager.cluster.state import save_state
 from telegraph.manager.places import load_or_create_id
@@ -25,7 +26,7 @@ from telegraph.storage.datadir import DataDirectory
 _ENDED_WITHIN: Final = 20.0
 _LOOK_EVERY: Final = 0.1
 
-_SECRETS: Final = (SECRET_FILE, ETCD_CA_KEY, ETCD_KEY_FILE, ETCD_CERTIFICATE_FILE)
+_SECRETS: Final = (SECRET_FILE, PENDING_FILE, ETCD_CA_KEY, ETCD_KEY_FILE, ETCD_CERTIFICATE_FILE)
 """With these files anybody could get into the group's etcd, and unseal the keys of both CAs."""
 
 
@@ -40,13 +41,37 @@ async def leave(data: Path) -> int:
     state, manager_id = state_of_member(data), load_or_create_id(data)
     async with group_beside(data, without_itself=True) as links, membership_lock(links.directory, manager_id):
         members = await links.admin.list()
-        own = next((member for member in members if member.name == manager_id), None)
-        if own is not None:
-            check_may_leave(members, own.id, await _healthy(links, members, own))
-            await _remove(links, own)
-        await forget_record(links.directory, manager_id)
+        left = await _take_out(links, members, manager_id)
     save_state(data, msgspec.structs.replace(state, stage="left"))
     await _forget_data(data)
+    return left
+
+
+async def expel(data: Path, manager_id: str) -> int:
+    """Takes another manager out of the group of a data directory's: how many are left. If it runs, it ends.
+
+    Raises:
+        NotInCluster: the data directory's is part of none.
+        CannotLeave: there is no such manager, it is this one, or the others would have no majority.
+        DirectoryUnavailable: most of the group does not answer.
+    """
+    state_of_member(data)
+    if manager_id == load_or_create_id(data):
+        raise CannotLeave(detail="it is the one of this data directory; use: telegraph manager leave")
+    async with group_beside(data) as links, membership_lock(links.directory, load_or_create_id(data)):
+        members = await links.admin.list()
+        if all(member.name != manager_id for member in members):
+            raise CannotLeave(detail=f"the cluster has no manager {manager_id}; see: telegraph manager status")
+        return await _take_out(links, members, manager_id)
+
+
+async def _take_out(links: Links, members: Sequence[Member], manager_id: str) -> int:
+    """Removes a member and its record, and counts the others who vote."""
+    own = next((member for member in members if member.name == manager_id), None)
+    if own is not None:
+        check_may_leave(members, own.id, await _healthy(links, members, own))
+        await _remove(links, own)
+    await forget_record(links.directory, manager_id)
     return sum(not member.learner and member.name != manager_id for member in members)
 
 

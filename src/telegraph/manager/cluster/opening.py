@@ -96,11 +96,13 @@ def _check_alone(data: Path, state: ClusterState | None) -> None:
 
 
 async def _go_on(place: Place, state: ClusterState, stack: contextlib.AsyncExitStack) -> "Running":
+    from telegraph.manager.cluster.rekeying import adopt_secrets
     from telegraph.manager.cluster.running import majority, start_etcd
 
     wanted = place.settings.cluster.etcd_port
     if wanted is not None and wanted != state.port:
         raise CannotStart(detail=f"the group knows this manager's etcd at port {state.port}; leave --etcd-port out")
+    adopt_secrets(place.data)
     member = place.member(state.host, state.port)
     running = await start_etcd(place, member, state.initial, "existing" if state.existing else "new", stack)
     await majority(running)
@@ -122,6 +124,7 @@ async def _together(place: Place, running: "Running", stack: contextlib.AsyncExi
     from telegraph.manager.cluster.members import Members, put_record
     from telegraph.manager.cluster.organisation import load_etcd_authority
     from telegraph.manager.cluster.putting_aside import put_aside
+    from telegraph.manager.cluster.rekeying import publish_secrets
     from telegraph.manager.cluster.secret import ClusterSecret
     from telegraph.manager.cluster.vault import load_authority
 
@@ -130,6 +133,7 @@ async def _together(place: Place, running: "Running", stack: contextlib.AsyncExi
     others = [] if state is None else [url for url in state.clients if url != running.member.client_url]
     identity = client_identity(load_etcd_authority(place.data), place.clock().utc)
     links = await stack.enter_async_context(open_links([running.member.local_url, *others], identity))
+    await patiently(lambda: publish_secrets(place.data, links.directory))
     members = Members(links.directory)
     group = Group(place, running, links.directory, secret, members, Doorkeeper(place.clock))
     record = place.record(running.member, running.version)

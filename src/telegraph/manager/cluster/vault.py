@@ -19,15 +19,33 @@ _TOKEN: Final = "join-token"  # noqa: S105 - the name under which it is sealed
 
 async def store_organisation(directory: Directory, organisation: Organisation) -> None:
     """Puts the keys and the token in, unless they are there already."""
-    secret = organisation.cluster_secret
-    values = {
-        cluster_records.CA: SealedCa(organisation.ca, organisation.ca_key),
-        cluster_records.ETCD_CA: SealedCa(organisation.etcd_ca, organisation.etcd_ca_key),
-        cluster_records.TOKEN: _token_record(secret, organisation.join_secret),
+    values = _values(organisation)
+    await directory.commit([Unchanged(key, 0) for key in values], [Put(key, value) for key, value in values.items()])
+
+
+async def replace_organisation(directory: Directory, organisation: Organisation) -> None:
+    """Puts other keys and another token in the place of those that are there; nothing if it was done already.
+
+    Raises:
+        DirectoryUnavailable: it may or may not have been done; it may be repeated.
+    """
+    values = _values(organisation)
+    while True:
+        known = {key: await directory.get(key) for key in values}
+        ca = known[cluster_records.CA]
+        if ca is not None and ca.value == values[cluster_records.CA]:
+            return  # and what became of the token since then stays
+        conditions = [Unchanged(key, 0 if entry is None else entry.revision) for key, entry in known.items()]
+        if await directory.commit(conditions, [Put(key, value) for key, value in values.items()]) is not None:
+            return
+
+
+def _values(organisation: Organisation) -> dict[str, bytes]:
+    return {
+        cluster_records.CA: encode(SealedCa(organisation.ca, organisation.ca_key)),
+        cluster_records.ETCD_CA: encode(SealedCa(organisation.etcd_ca, organisation.etcd_ca_key)),
+        cluster_records.TOKEN: encode(_token_record(organisation.cluster_secret, organisation.join_secret)),
     }
-    await directory.commit(
-        [Unchanged(key, 0) for key in values], [Put(key, encode(value)) for key, value in values.items()]
-    )
 
 
 def _token_record(secret: ClusterSecret, join_secret: str) -> TokenRecord:

@@ -183,7 +183,7 @@ async def test_a_disk_that_fails_while_a_lease_is_collected_is_tried_again(
 ) -> None:
     monkeypatch.setattr("telegraph.directory.sqlite._COLLECT_AGAIN", 0.01)
     directory = SqliteDirectory(file)
-    lease = await directory.grant(0.01)
+    lease = await directory.grant(0.5)  # time for what follows, on a busy machine too
     revision = await directory.commit([], [Put("a", b"1", lease)])
     with sqlite3.connect(file) as other:
         other.execute("ALTER TABLE changes RENAME TO hidden")

@@ -8,7 +8,7 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
     TelegraphError (500)
     ├── RemoteError (500)
     ├── BadInput (400)          MalformedBody · IllegalName · IllegalPassword · IllegalAddress · IllegalText
-    │                           IllegalPassphrase
+    │                           IllegalPassphrase · IllegalSite
     │                           IllegalInvite · IllegalCsr · IllegalQuery · IllegalSafetyNumber
     │                           BodyTooLarge (413) · UnsupportedMedia (415)
     ├── Refused (403)           NotLoggedIn (401) · WrongCredentials (401) · ForeignSession · WrongRole
@@ -18,7 +18,7 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
     ├── Missing (404)           UnknownUser · UnknownPath · UnknownMessage · UnknownSession · AccountDeleted
     │                           UnknownMember · WrongMethod (405)
     ├── Conflict (409)          NameTaken · Renamed · WrongState · StaleCounter · OtherAccount · SequenceGap · KeyChanged
-    │                           SafetyNumberDiffers · NoDeviceKey · NameHeld · MemberExists · NoCluster
+    │                           SafetyNumberDiffers · NoDeviceKey · NameHeld · MemberExists · NoCluster · SiteTaken
     ├── TooMany (429)           RateLimited · Busy · TooManyJoins · TooManyDevices
     ├── Unavailable (503)       ManagerAway · NoManagerFound · FateUnknown · PeerAway · NodeAway · DiskFailed
     │                           DirectoryUnavailable, of which: NoQuorum · DirectoryUnreachable · DirectoryRefused
@@ -184,6 +184,15 @@ class IllegalSafetyNumber(BadInput):
 
     code = "illegal_safety_number"
     spanish = "Eso no es un número de seguridad: {detail}."
+
+
+class IllegalSite(BadInput):
+    """That name of a site cannot be used: it has 1 to 16 characters of a-z, 0-9 and the hyphen, which is not its first."""
+
+    code = "illegal_site"
+    spanish = (
+        "Ese nombre de sitio no se puede usar: tiene de 1 a 16 caracteres de a-z, 0-9 y el guion, que no es el primero."
+    )
 
 
 class BodyTooLarge(BadInput):
@@ -460,6 +469,13 @@ class NoCluster(Conflict):
 
     code = "no_cluster"
     spanish = "Este gestor está solo y nadie puede unirse a él; arránquelo con --cluster-init para que otros se unan."
+
+
+class SiteTaken(Conflict):
+    """There is a site called {site} already; choose another --site for the new one."""
+
+    code = "site_taken"
+    spanish = "Ya hay un sitio llamado {site}; elija otro --site para el nuevo."
 
 
 class NameHeld(Conflict):

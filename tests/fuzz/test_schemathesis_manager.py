@@ -115,4 +115,8 @@ def test_the_manager_answers_everything_as_its_document_says(manager: "Started",
     assert not outcome.problems
     assert manager.lives
     assert not manager.crashes
-    assert {*outcome.never_succeeded} == {"POST /cluster/formation", "POST /cluster/join"}  # there is no group here
+    assert {*outcome.never_succeeded} == {
+        "POST /cluster/formation",
+        "POST /cluster/join",
+        "POST /cluster/site",
+    }  # there is no group here

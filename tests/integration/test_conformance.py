@@ -676,14 +676,14 @@ async def test_a_call_that_needs_a_session_is_refused_without_one(world: World, 
         assert is_refusal(reply, 401, "not_logged_in")
 
 
-BY_THE_GROUPS_SECRET = {("POST", "/cluster/join"), ("POST", "/cluster/formation")}
+BY_THE_GROUPS_SECRET = {("POST", "/cluster/join"), ("POST", "/cluster/formation"), ("POST", "/cluster/site")}
 """What managers ask each other before they share a directory."""
 
 
 async def test_a_persons_session_is_no_secret_of_the_group(world: World) -> None:
     token = (await world.person()).token
     for _, path in BY_THE_GROUPS_SECRET:
-        body = {"secret": token, "manager_id": "x", "url": "https://mallory.example"}
+        body = {"secret": token, "manager_id": "x", "url": "https://mallory.example", "site": "x"}
         assert is_refusal(await world.manager("POST", path, body=body, token=token), 409, "no_cluster")
 
 

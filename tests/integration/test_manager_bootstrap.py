@@ -25,7 +25,7 @@ class Together:
     """Managers on addresses of their own and the same ports, as containers would be."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.port = root, free_ports(3)
+        self.root, self.port = root, free_ports(4)
         self.secrets = found(root / "organisation")
         self.running: dict[int, RunningProcess] = {}
 

@@ -134,7 +134,7 @@ def breaking_off(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> Non
 async def test_a_take_over_that_was_broken_off_begins_anew_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = settings(tmp_path, init=True, etcd_port=free_ports(2))
+    first = settings(tmp_path, init=True, etcd_port=free_ports(3))
     directory = SqliteDirectory(tmp_path / DIRECTORY_FILE)
     await directory.commit([], [Put(f"account/{number:03}", b"somebody") for number in range(300)])
     await directory.close()
@@ -159,10 +159,10 @@ async def test_a_join_that_was_broken_off_anywhere_can_be_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    async with Manager(settings(one, init=True, etcd_port=free_ports(2))) as first:
+    async with Manager(settings(one, init=True, etcd_port=free_ports(3))) as first:
         async with group_beside(one) as links:
             token = (await load_token(links.directory, first._core.group.secret)).text  # type: ignore[union-attr]
-        second = settings(two, join=first.url, token=token, etcd_port=free_ports(2))
+        second = settings(two, join=first.url, token=token, etcd_port=free_ports(3))
         await break_off(monkeypatch, second, "start_etcd")
         with pytest.raises(CannotStart, match="--join"):
             await Manager(settings(two)).start()
@@ -190,7 +190,7 @@ async def voters(links: Links) -> int:
 
 
 async def test_taken_ports_and_a_group_that_is_left_are_said_in_one_sentence(tmp_path: Path) -> None:
-    port = free_ports(2)
+    port = free_ports(3)
     async with Manager(settings(tmp_path / "one", init=True, etcd_port=port)):
         with pytest.raises(PortTaken, match="--etcd-port"):
             await Manager(settings(tmp_path / "two", init=True, etcd_port=port - 1)).start()

@@ -11,6 +11,7 @@ import click
 from telegraph.cli.group import expel, leave, new_org, rekey, status, token
 from telegraph.cli.manager_keeping import backup, restore
 from telegraph.cli.running import collect_seldom, run_until_stopped
+from telegraph.cli.sites import sites
 from telegraph.errors import CannotStart, DataUnreadable
 from telegraph.protocol.invites import Invite, check_manager_url
 
@@ -46,7 +47,12 @@ _data = click.option(
 @click.option(
     "--udp-port", default=5353, show_default=True, type=click.IntRange(0, 65535), help="UDP port of discovery; 0: any."
 )
-@click.option("--site", default="main", show_default=True, help="Name of the site that this manager belongs to.")
+@click.option(
+    "--site",
+    default="",
+    metavar="NAME",
+    help="Name of a new cluster's site: a-z, 0-9, hyphens; 16 at most.  [default: that of its cluster, or main]",
+)
 @click.option("--advertise", metavar="HOST[:PORT]", help="Address under which others reach it, if not --host.")
 @click.option("--insecure-http", is_flag=True, help="Plain HTTP, on loopback only, for tests.")
 @click.option(
@@ -88,11 +94,22 @@ _data = click.option(
     show_envvar=True,
     help="The join token itself. Everybody on the machine sees what a command was given; take a file or the variable.",
 )
-@click.option("--replace", is_flag=True, help="With --join: the manager that had this address has lost its data.")
+@click.option(
+    "--join-site",
+    metavar="URL",
+    help="Become a further site beside the one of which a manager is at URL; needs a token, and --cluster-init or"
+    " --bootstrap-expect.",
+)
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="With --join: the manager that had this address has lost its data. With --join-site: so has the whole site.",
+)
 @click.option(
     "--etcd-port",
-    type=click.IntRange(1, 65534),
-    help="Port of its etcd, which takes the next one too.  [default: 2379, or that of the last time]",
+    type=click.IntRange(1, 65533),
+    help="Port of its etcd; the next one is taken too, and the one after for other sites.  "
+    "[default: 2379, or that of the last time]",
 )
 @click.option(
     "--org-file",
@@ -126,6 +143,8 @@ def run(**options: Any) -> None:
       telegraph manager run --data manager --port 0 --udp-port 0
       telegraph manager run --data manager --host 192.168.1.10 --cluster-init
       telegraph manager run --data manager --host 192.168.1.11 --join https://192.168.1.10:8000 --token-file token
+      telegraph manager run --data manager --host 10.1.0.5 --site cusco --cluster-init \\
+          --join-site https://192.168.1.10:8000 --token-file token
     """  # noqa: D301 - click's \b keeps the lines apart
     run_until_stopped(lambda stop: _serve(_settings(**options), stop))
 
@@ -218,5 +237,5 @@ async def _invite(data: Path, url: str, *, single_use: bool) -> Invite:
     return Invite(tuple(urls), ca, code)
 
 
-for command in (token, leave, expel, status, new_org, rekey, backup, restore):
+for command in (token, leave, expel, status, sites, new_org, rekey, backup, restore):
     manager.add_command(command)

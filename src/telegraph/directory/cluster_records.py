@@ -6,6 +6,8 @@
 ``cluster/etcd-ca``                   :class:`SealedCa` of etcd's own CA
 ``cluster/token``                     :class:`TokenRecord`, with which newcomers join
 ``cluster/lock``                      the id of the manager that changes the membership; under its lease
+``cluster/site``                      :class:`OwnSite`, which of several sites this one is
+``link/<site>``                       :class:`LinkRecord`, whether another site is heard; the leader writes it
 ``leader/jobs``                       the URL of the manager that does the leader's jobs; under its lease
 ====================================  =======================================================
 
@@ -21,6 +23,8 @@ CA: Final = "cluster/ca"
 ETCD_CA: Final = "cluster/etcd-ca"
 TOKEN: Final = "cluster/token"  # noqa: S105 - where it is stored
 LOCK: Final = "cluster/lock"
+OWN_SITE: Final = "cluster/site"
+LINKS: Final = "link/"
 LEADER: Final = "leader/jobs"
 
 
@@ -35,6 +39,7 @@ class ManagerRecord(msgspec.Struct, frozen=True):
         etcd_peer: where the other members reach it.
         version: of Telegraph.
         etcd_version: of etcd.
+        exchange: where it serves other sites' managers.
     """
 
     id: str
@@ -44,6 +49,7 @@ class ManagerRecord(msgspec.Struct, frozen=True):
     etcd_peer: str
     version: str = ""
     etcd_version: str = ""
+    exchange: str = ""
 
 
 class SealedCa(msgspec.Struct, frozen=True):
@@ -60,7 +66,28 @@ class TokenRecord(msgspec.Struct, frozen=True):
     sealed: bytes
 
 
-Record = TypeVar("Record", ManagerRecord, SealedCa, TokenRecord)
+class OwnSite(msgspec.Struct, frozen=True):
+    """The site that this directory is of. ``id`` as of :class:`telegraph.directory.records.Site`.
+
+    ``joined``: it has taken over what the other sites know, or never had to; before that it answers nobody.
+    """
+
+    name: str
+    id: str
+    joined: bool = True
+
+
+class LinkRecord(msgspec.Struct, frozen=True):
+    """Whether the leader hears another site; written only when that changes.
+
+    ``since``, RFC 3339: of one that is cut off, when it was heard last (empty: never).
+    """
+
+    up: bool
+    since: str = ""
+
+
+Record = TypeVar("Record", ManagerRecord, SealedCa, TokenRecord, OwnSite, LinkRecord)
 
 
 def decode(value: bytes, kind: type[Record]) -> Record:
@@ -70,6 +97,11 @@ def decode(value: bytes, kind: type[Record]) -> Record:
         msgspec.DecodeError: it is none of that kind.
     """
     return msgspec.json.decode(value, type=kind)
+
+
+def link_key(site: str) -> str:
+    """Where it is stored whether another site is heard."""
+    return LINKS + site
 
 
 def manager_key(manager_id: str) -> str:

@@ -231,13 +231,15 @@ class InviteCode(msgspec.Struct, frozen=True):
 class Site(msgspec.Struct, frozen=True):
     """A site of the organisation: the URLs of its managers, and of where they serve other sites.
 
-    Its own leader writes it, and raises ``version``.
+    Its own leader writes it, and raises ``version``. ``id`` is random and stays the same, whatever directory the site
+    has, so that another site that wants the same name is told apart from this one that asks again.
     """
 
     name: str
     urls: tuple[str, ...] = ()
     exchange: tuple[str, ...] = ()
     version: int = 0
+    id: str = ""
 
 
 class Cursor(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+import msgspec
 import structlog
 
 from telegraph.directory import records
@@ -49,6 +50,7 @@ from telegraph.manager.revocations import RevokedKeys
 from telegraph.manager.roster import Roster
 from telegraph.manager.server import Identity, renew_at, server_context
 from telegraph.manager.settings import ManagerSettings
+from telegraph.manager.sites.exchange import Exchange
 from telegraph.manager.streams import Hub
 from telegraph.peer.credentials import Credentials, renew
 from telegraph.protocol.addresses import Address
@@ -117,6 +119,7 @@ class Manager:
         listening, answering = self._bind(stack)
         opened = await open_directory(self._place(manager_id, listening), stack)
         directory, ca = opened.directory, opened.ca
+        self.settings = msgspec.structs.replace(self.settings, site=opened.site_name(self.settings.site))
         self.ca_path, self.fingerprint = data / CA_FILE, ca.fingerprint
         identity = Identity(ca, manager_id, certificate_hosts(self.settings), self.settings.certificate_lifetime)
         credentials = opened.credentials or identity.issue(self._clock().utc)
@@ -124,7 +127,8 @@ class Manager:
         stack.push_async_callback(self._notifier.close)
         await opened.loaded(lambda: store_registration(directory, self.settings.registration))
         attending = await self._attend(opened, manager_id, stack)
-        core = self._core = self._assemble(opened, attending, stack)
+        exchange = await self._exchange(opened, credentials, stack)
+        core = self._core = self._assemble(opened, attending, exchange, stack)
         context = None if self.settings.insecure_http else server_context(credentials)
         after = (await opened.loaded(lambda: directory.scan(records.REGISTRATION))).revision
         await opened.loaded(core.revoked.load)  # after that: what both tell is told once, and nothing is left out
@@ -134,6 +138,8 @@ class Manager:
             self._in_background(stack, name, work)
         self._in_background(stack, "jobs", self._jobs(core, attending, opened).run)
         self._in_background(stack, "certificate", lambda: self._keep_certificate(identity, credentials, context))
+        for name, work in ({} if exchange is None else exchange.tasks()).items():
+            self._in_background(stack, name, work)
         if opened.group is not None:
             self._follow_group(stack, core, opened.group.members)
             self._in_background(stack, "leaving", self._stop_when(opened.group.left))
@@ -202,7 +208,25 @@ class Manager:
         await opened.loaded(attending.begin)
         return attending
 
-    def _assemble(self, opened: Opened, attending: Attending, stack: contextlib.AsyncExitStack) -> Core:
+    async def _exchange(
+        self, opened: Opened, credentials: Credentials, stack: contextlib.AsyncExitStack
+    ) -> Exchange | None:
+        """What other sites' managers call, from now on."""
+        if opened.group is None or opened.site is None:
+            return None
+        member = opened.group.running.member
+        sock = bind(socket.SOCK_STREAM, member.listen, member.exchange_port, "--etcd-port")
+        stack.callback(sock.close)
+        members = opened.group.members
+        exchange = Exchange(opened.directory, opened.site, members, credentials, None, self._clock)
+        stack.push_async_callback(exchange.close)
+        await opened.loaded(exchange.sites.load)
+        await exchange.start(sock)
+        return exchange
+
+    def _assemble(
+        self, opened: Opened, attending: Attending, exchange: Exchange | None, stack: contextlib.AsyncExitStack
+    ) -> Core:
         directory, ca = opened.directory, opened.ca
         settings, locks, attendance = self.settings, attending.locks, attending.attendance
         passwords, failures = Passwords(settings.bcrypt_cost), FailureLimit(settings.login_failures_per_minute)
@@ -244,6 +268,7 @@ class Manager:
             ca_pem=ca.pem,
             url=self.url,
             group=opened.group,
+            exchange=exchange,
         )
 
     def _active(self, ca: CertificateAuthority) -> Active:
@@ -278,6 +303,7 @@ class Manager:
         jobs = {
             "sweep": attending.sweep.run,
             "tidy": lambda fence: self._keep_tidy(core.revoked, fence),
+            **({} if core.exchange is None else {"exchange": core.exchange.lead}),
         }
         made = Jobs(jobs, opened.directory, None if opened.group is None else self.url)
         core.metrics.watch("leader", "Whether this manager does the jobs of the leader", lambda: made.is_leader)
@@ -303,6 +329,8 @@ class Manager:
             if context is not None:
                 renew(context, credentials)
             self._notifier.replace_credentials(credentials)
+            if self._core.exchange is not None:
+                self._core.exchange.replace_credentials(credentials)
             log.info("certificate_renewed")
 
     # --- telling nodes ---

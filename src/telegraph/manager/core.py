@@ -13,6 +13,7 @@ from telegraph.manager.people import People
 from telegraph.manager.revocations import RevokedKeys
 from telegraph.manager.roster import Roster
 from telegraph.manager.settings import ManagerSettings
+from telegraph.manager.sites.exchange import Exchange
 from telegraph.manager.streams import Hub
 
 
@@ -20,7 +21,8 @@ from telegraph.manager.streams import Hub
 class Core:
     """A running manager without its sockets; ``url`` is how it wants to be called, ``ca_pem`` the organisation's CA.
 
-    ``group`` is the manager's part in a group of several, None for a single one.
+    ``group`` is the manager's part in a group of several, ``exchange`` that in the exchange between sites; None for a
+    single one.
     """
 
     settings: ManagerSettings
@@ -38,3 +40,4 @@ class Core:
     ca_pem: str
     url: str
     group: Group | None = None
+    exchange: Exchange | None = None

@@ -11,6 +11,7 @@ import msgspec
 from telegraph.errors import CannotStart, InsecureOffLoopback
 from telegraph.manager.invites import Registration
 from telegraph.manager.passwords import DEFAULT_COST, check_cost
+from telegraph.protocol.sites import check_site_name
 
 _LONGEST_LIFETIME: Final = timedelta(days=3653)
 """The CA's own; a date beyond the year 9999 could not be computed with."""
@@ -23,7 +24,8 @@ class ClusterSettings(msgspec.Struct, frozen=True, kw_only=True):
         init: make it the first of a group, with all that its directory holds.
         join: URL of a manager of the group that it is to join.
         token: with which it joins.
-        replace: the member that had this address is dead, and its data lost.
+        join_site: URL of a manager of another site, which the group that begins here is to be a further site beside.
+        replace: the member that had this address, or the site that had this name, is dead, and its data lost.
         etcd_port: of etcd's clients; members talk to each other on the next one. None is that of the last time.
         organisation: file of ``telegraph manager new-org``.
         expect: how many managers, started together, form a group.
@@ -33,6 +35,7 @@ class ClusterSettings(msgspec.Struct, frozen=True, kw_only=True):
     init: bool = False
     join: str | None = None
     token: str | None = None
+    join_site: str | None = None
     replace: bool = False
     etcd_port: int | None = None
     organisation: Path | None = None
@@ -54,10 +57,18 @@ class ClusterSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise CannotStart(detail="choose one of --cluster-init, --join and --bootstrap-expect")
         if self.join is not None and self.token is None:
             raise CannotStart(detail="--join needs --token or --token-file; see: telegraph manager token")
-        if self.replace and self.join is None:
-            raise CannotStart(detail="--replace goes with --join only")
+        if self.join_site is not None:
+            self._check_site()
+        if self.replace and self.join is None and self.join_site is None:
+            raise CannotStart(detail="--replace goes with --join or --join-site only")
         if self.expect > 0 and (self.organisation is None or not self.peers_dns):
             raise CannotStart(detail="--bootstrap-expect needs --org-file and --peers-dns")
+
+    def _check_site(self) -> None:
+        if not self.init and self.expect == 0:
+            raise CannotStart(detail="--join-site goes with --cluster-init or --bootstrap-expect")
+        if self.token is None and self.organisation is None:
+            raise CannotStart(detail="--join-site needs --token or --token-file; see: telegraph manager token")
 
 
 class ManagerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +79,7 @@ class ManagerSettings(msgspec.Struct, frozen=True, kw_only=True):
         host: the address it listens on.
         port: TCP port of the API; 0 is any free one.
         udp_port: UDP port of discovery; 0 is any free one.
-        site: name of the site it belongs to.
+        site: name of the site it belongs to; empty: that of its group, or ``main`` for a new one.
         advertise: ``HOST[:PORT]`` under which others reach it, if that is not ``host``.
         insecure_http: plain HTTP, on loopback only.
         registration: who may register.
@@ -85,7 +96,7 @@ class ManagerSettings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8000
     udp_port: int = 5353
-    site: str = "main"
+    site: str = ""
     advertise: str | None = None
     insecure_http: bool = False
     registration: Registration = "open"
@@ -102,11 +113,14 @@ class ManagerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises:
             InsecureOffLoopback: plain HTTP off loopback.
+            IllegalSite: no site can be called so.
             TestingOnly: a weaker bcrypt cost outside tests.
             CannotStart: the times make no sense.
         """
         check_cost(self.bcrypt_cost)
         self.cluster.check()
+        if self.site:
+            check_site_name(self.site)
         if self.cluster.is_wanted and self.insecure_http:
             raise CannotStart(detail="managers of a group talk to each other over TLS; leave out --insecure-http")
         if self.insecure_http and not is_loopback(self.host):

@@ -89,7 +89,7 @@ class ManagerGroup:
 
     def _next(self) -> int:
         number = len(self.urls)
-        self._ports[number] = free_ports(3)
+        self._ports[number] = free_ports(4)
         self.urls.append(f"https://{self._host(number)}:{self._ports[number]}")
         return number
 

@@ -184,7 +184,7 @@ def house(make_house: type[House]) -> House:
 def core_of(house: House, *, metrics_token: str | None = None) -> Core:
     """The house behind the API."""
     return Core(
-        settings=ManagerSettings(data=Path("/nonexistent"), metrics_token=metrics_token),
+        settings=ManagerSettings(data=Path("/nonexistent"), site="main", metrics_token=metrics_token),
         directory=house.directory,
         recent=house.directory,
         accounts=house.accounts,

@@ -441,13 +441,14 @@ async def test_every_call_is_described_with_its_errors(web: httpx.AsyncClient) -
         "/metrics",
         "/cluster/join",
         "/cluster/formation",
+        "/cluster/site",
     }
     login = described["paths"]["/login"]["post"]
     assert {"200", "400", "401", "403", "409", "413", "415", "429", "503"} == set(login["responses"])
     for path, item in described["paths"].items():
         for operation in item.values():
             open_to_all = ("/register", "/ca", "/livez", "/readyz", "/metrics")
-            other_secret = ("/login", "/cluster/join", "/cluster/formation")
+            other_secret = ("/login", "/cluster/join", "/cluster/formation", "/cluster/site")
             needs_session = path not in (*open_to_all, *other_secret)
             assert ("401" in operation["responses"]) == (needs_session or path in other_secret)
             assert bool(operation.get("security")) == needs_session

@@ -8,8 +8,10 @@ from litestar.params import JSONBody
 from telegraph.errors import (
     BodyTooLarge,
     IllegalCsr,
+    IllegalSite,
     MalformedBody,
     NoCluster,
+    SiteTaken,
     TooManyJoins,
     UnsupportedMedia,
     WrongToken,
@@ -18,7 +20,15 @@ from telegraph.manager.api.language import sentence
 from telegraph.manager.api.refusals import answers
 from telegraph.manager.api.session import TheCore, TheLanguage, remote_of
 from telegraph.manager.cluster.formation import FormationAnswer, FormationRequest
-from telegraph.protocol.cluster_api import PATH_FORMATION, PATH_JOIN, JoinAnswer, JoinRequest
+from telegraph.protocol.cluster_api import (
+    PATH_FORMATION,
+    PATH_JOIN,
+    PATH_SITE,
+    JoinAnswer,
+    JoinRequest,
+    SiteAnswer,
+    SiteRequest,
+)
 from telegraph.rest.bodies import StrictJson
 
 _BODY = (MalformedBody, BodyTooLarge, UnsupportedMedia)
@@ -56,4 +66,20 @@ async def formation(
     return await core.group.stand(data, remote_of(request), sentence("welcome", language))
 
 
-HANDLERS = [join, formation]
+@post(
+    PATH_SITE,
+    status_code=200,
+    dto=StrictJson,
+    return_dto=None,
+    responses=answers(WrongToken, TooManyJoins, NoCluster, IllegalSite, SiteTaken, *_BODY),
+)
+async def site(
+    data: JSONBody[SiteRequest], request: Request[Any, Any, Any], core: TheCore, language: TheLanguage
+) -> SiteAnswer:
+    """Gives the first manager of a new site, which has the join token, what makes it one of the same organisation."""
+    if core.group is None:
+        raise NoCluster
+    return await core.group.admit_site(data, remote_of(request), sentence("welcome", language))
+
+
+HANDLERS = [join, formation, site]

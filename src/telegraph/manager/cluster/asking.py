@@ -11,7 +11,7 @@ import msgspec
 from telegraph.errors import CaMismatch, CaUnreadable, ManagerAway, TelegraphError
 from telegraph.manager.ca import CA_FILE, read_certificate
 from telegraph.manager.cluster.token import JoinToken
-from telegraph.protocol.cluster_api import PATH_JOIN, JoinAnswer, JoinRequest
+from telegraph.protocol.cluster_api import PATH_JOIN, PATH_SITE, JoinAnswer, JoinRequest, SiteAnswer, SiteRequest
 from telegraph.protocol.identity import MANAGER_ALIAS, fingerprint
 from telegraph.protocol.manager_api import ErrorAnswer
 from telegraph.rest.client import manager_context, read_answer
@@ -53,11 +53,28 @@ async def ask_to_join(url: str, token: JoinToken, request: JoinRequest) -> JoinA
         CaMismatch: whoever answers has another CA.
         TelegraphError: what it answered, as WrongToken.
     """
-    context = manager_context(await fetch_ca(url, token.ca))
-    answer = await ask(url + PATH_JOIN, request, JoinAnswer, context)
-    if fingerprint(read_certificate(answer.ca.encode(), Path(CA_FILE))) != token.ca:
-        raise CaMismatch(url=url, fingerprint="another CA")
+    answer = await ask(url + PATH_JOIN, request, JoinAnswer, manager_context(await fetch_ca(url, token.ca)))
+    _check_ca(url, answer.ca, token)
     return answer
+
+
+async def ask_for_site(url: str, token: JoinToken, request: SiteRequest) -> SiteAnswer:
+    """The same for the first manager of a new site.
+
+    Raises:
+        ManagerAway, CaMismatch: see :func:`ask_to_join`.
+        TelegraphError: what it answered, as WrongToken or SiteTaken.
+    """
+    context = manager_context(await fetch_ca(url, token.ca))
+    request = msgspec.structs.replace(request, secret=token.secret)
+    answer = await ask(url + PATH_SITE, request, SiteAnswer, context)
+    _check_ca(url, answer.ca, token)
+    return answer
+
+
+def _check_ca(url: str, pem: str, token: JoinToken) -> None:
+    if fingerprint(read_certificate(pem.encode(), Path(CA_FILE))) != token.ca:
+        raise CaMismatch(url=url, fingerprint="another CA")
 
 
 async def ask(

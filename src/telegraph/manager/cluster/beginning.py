@@ -21,6 +21,7 @@ from telegraph.manager.cluster.copying import copy_all
 from telegraph.manager.cluster.links import open_links
 from telegraph.manager.cluster.members import put_record
 from telegraph.manager.cluster.organisation import Organisation, read_organisation
+from telegraph.manager.cluster.own_site import settle_site
 from telegraph.manager.cluster.place import Place
 from telegraph.manager.cluster.running import Running, forget_etcd, start_etcd
 from telegraph.manager.cluster.state import ClusterState, save_state
@@ -32,13 +33,18 @@ log = structlog.get_logger(__name__)
 _STARTED_WITHIN: Final = 60.0
 
 
-def organisation_for(place: Place) -> Organisation:
-    """That of the file, or one around the data directory's own CA, which is made if need be.
+async def organisation_for(place: Place) -> Organisation:
+    """That of the file or of the other site, or one around the data directory's own CA, which is made if need be.
 
     Raises:
         CannotStart: the file's CA is not the data directory's.
         CaUnreadable: the CA is damaged.
+        TelegraphError: what keeps another site from being joined, see :func:`telegraph.manager.sites.entering.found`.
     """
+    if place.settings.cluster.join_site is not None:
+        from telegraph.manager.sites.entering import found
+
+        return await found(place)
     path = place.settings.cluster.organisation
     if path is None:
         return Organisation.create(load_or_create_ca(place.data, place.clock()), place.clock().utc)
@@ -63,7 +69,7 @@ async def begin(place: Place, stack: contextlib.AsyncExitStack) -> Running:
     Raises:
         CannotStart: see its subclasses; nothing has changed then, and it can be tried again.
     """
-    organisation, member = organisation_for(place), place.new_member()
+    organisation, member = await organisation_for(place), place.new_member()
     organisation.save(place.data)
     initial = {place.manager_id: member.peer_url}
     state = ClusterState("beginning", member.host, member.port, member.local_url, (member.client_url,), initial)
@@ -75,6 +81,7 @@ async def begin(place: Place, stack: contextlib.AsyncExitStack) -> Running:
     async with open_links([member.local_url], identity) as links:
         await store_organisation(links.directory, organisation)
         count = await _take_over(place, links.directory)
+        await settle_site(place, links.directory)
         await put_record(links.directory, place.record(member, running.version))
     save_state(place.data, msgspec.structs.replace(state, stage="member"))
     log.info("group_begun", entries=count)

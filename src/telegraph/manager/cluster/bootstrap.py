@@ -16,6 +16,7 @@ from telegraph.manager.cluster.joining import check_own_data, enter
 from telegraph.manager.cluster.links import open_links
 from telegraph.manager.cluster.members import put_record
 from telegraph.manager.cluster.organisation import Organisation, read_organisation
+from telegraph.manager.cluster.own_site import settle_site
 from telegraph.manager.cluster.patience import patiently
 from telegraph.manager.cluster.place import Place
 from telegraph.manager.cluster.running import Running, majority, start_etcd
@@ -70,6 +71,7 @@ async def _begin(
 
         async def store() -> None:
             await store_organisation(links.directory, organisation)
+            await settle_site(place, links.directory)
             await put_record(links.directory, place.record(member, running.version))
 
         await patiently(store, _STORED_WITHIN)

@@ -49,7 +49,7 @@ class Member(msgspec.Struct, frozen=True):
         name: the manager's id.
         listen: the IP address to listen on.
         host: the host under which others dial it.
-        port: of clients; members talk to each other on the next one.
+        port: of clients; members talk to each other on the next one, and other sites' managers call on the one after.
     """
 
     data: Path
@@ -67,6 +67,16 @@ class Member(msgspec.Struct, frozen=True):
     def peer_url(self) -> str:
         """Where other members reach it."""
         return f"https://{Address(self.host, self.port + 1)}"
+
+    @property
+    def exchange_port(self) -> int:
+        """Where the manager itself serves other sites (:mod:`telegraph.manager.sites`)."""
+        return self.port + 2
+
+    @property
+    def exchange_url(self) -> str:
+        """Where other sites reach it."""
+        return f"https://{Address(self.host, self.exchange_port)}"
 
     @property
     def local_url(self) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
-from telegraph.directory.cluster_records import ManagerRecord
+from telegraph.directory import cluster_records
+from telegraph.directory.cluster_records import ManagerRecord, OwnSite, decode
 from telegraph.directory.port import Directory
 from telegraph.manager.cluster.certificates import MEMBER_LIFETIME
 from telegraph.manager.cluster.doorkeeper import Doorkeeper
@@ -19,7 +20,9 @@ from telegraph.manager.cluster.secret import ClusterSecret
 from telegraph.manager.cluster.state import load_state, save_state
 from telegraph.manager.cluster.vault import check_secret, load_organisation
 from telegraph.manager.requests import read_host_request
-from telegraph.protocol.cluster_api import JoinAnswer, JoinRequest
+from telegraph.manager.sites.free import check_free
+from telegraph.protocol.cluster_api import JoinAnswer, JoinRequest, SiteAnswer, SiteRequest
+from telegraph.protocol.sites import check_site_name
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +79,33 @@ class Group:
             etcd=[record.etcd_client for record in self.members.all],
             certificate=authority.certify_manager(manager.key, request.manager_id, manager.hosts, now, lifetime),
             etcd_certificate=etcd.issue(member.key, member.hosts, now, MEMBER_LIFETIME),
+        )
+
+    async def admit_site(self, request: SiteRequest, remote: str, message: str) -> SiteAnswer:
+        """What a newcomer needs to begin another site of this organisation; it makes itself known as one later.
+
+        Raises:
+            WrongToken, TooManyJoins: as :meth:`admit`.
+            IllegalSite: no site can be called so.
+            SiteTaken: one is called so already.
+            DirectoryUnavailable: most of the group is away.
+        """
+        with self.door.knock(remote):
+            await check_secret(self.directory, request.secret)
+        check_site_name(request.site)
+        own = await self.directory.get(cluster_records.OWN_SITE)
+        name = self.place.settings.site if own is None else decode(own.value, OwnSite).name
+        await check_free(self.directory, name, request)
+        organisation = await load_organisation(self.directory, self.secret)
+        log.info("site_admitted", site=request.site, manager=request.manager_id)
+        return SiteAnswer(
+            message=message,
+            status=200,
+            ca=organisation.ca,
+            ca_key=organisation.ca_key,
+            cluster_secret=organisation.secret,
+            site=name,
+            exchange=[record.exchange for record in self.members.all if record.exchange],
         )
 
     async def stand(self, request: FormationRequest, remote: str, message: str) -> FormationAnswer:

@@ -1,11 +1,14 @@
 """How a manager comes to its directory: SQLite of its own, or etcd of its group, which it may have to enter first."""
 
 import contextlib
+import dataclasses
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from telegraph.directory import records
 from telegraph.directory.remembering import RememberingDirectory
@@ -13,6 +16,7 @@ from telegraph.directory.sqlite import SqliteDirectory
 from telegraph.errors import CannotStart, NotInCluster
 from telegraph.manager.ca import CertificateAuthority
 from telegraph.manager.cluster.gathering import load_standing
+from telegraph.manager.cluster.own_site import DEFAULT, settle_site
 from telegraph.manager.cluster.patience import PATIENCE, patiently
 from telegraph.manager.cluster.place import Place
 from telegraph.manager.cluster.state import ClusterState, load_state
@@ -21,6 +25,7 @@ from telegraph.manager.places import DIRECTORY_FILE, load_or_create_ca
 from telegraph.peer.credentials import Credentials
 
 if TYPE_CHECKING:  # what speaks with etcd costs memory that a single manager need not have
+    from telegraph.directory.cluster_records import OwnSite
     from telegraph.manager.cluster.group import Group
     from telegraph.manager.cluster.running import Running
 
@@ -31,13 +36,18 @@ T = TypeVar("T")
 class Opened:
     """An open directory, the organisation's CA, and the group if the manager is part of one.
 
-    ``credentials`` are the manager's own if the group signed them just now.
+    ``credentials`` are the manager's own if the group signed them just now, ``site`` what the group is among others.
     """
 
     directory: RememberingDirectory
     ca: CertificateAuthority
     group: "Group | None" = None
     credentials: Credentials | None = None
+    site: "OwnSite | None" = None
+
+    def site_name(self, told: str) -> str:
+        """The site that the manager belongs to: as its group says, or as it was told."""
+        return self.site.name if self.site else told or DEFAULT
 
     async def loaded(self, load: Callable[[], Awaitable[T]]) -> T:
         """Does a part of the start; a group's directory may be without a leader for a moment, one of SQLite never is.
@@ -134,6 +144,8 @@ async def _together(place: Place, running: "Running", stack: contextlib.AsyncExi
     identity = client_identity(load_etcd_authority(place.data), place.clock().utc)
     links = await stack.enter_async_context(open_links([running.member.local_url, *others], identity))
     await patiently(lambda: publish_secrets(place.data, links.directory))
+    site = await patiently(lambda: settle_site(place, links.directory))
+    place = dataclasses.replace(place, settings=msgspec.structs.replace(place.settings, site=site.name))
     members = Members(links.directory)
     group = Group(place, running, links.directory, secret, members, Doorkeeper(place.clock))
     record = place.record(running.member, running.version)
@@ -144,4 +156,8 @@ async def _together(place: Place, running: "Running", stack: contextlib.AsyncExi
     etcd = links.directory
     directory = RememberingDirectory(etcd, lambda: etcd.heard, records.LOOKED_UP)
     authority = await patiently(lambda: load_authority(links.directory, secret))
-    return Opened(directory, authority, group, running.credentials)
+    if not site.joined:
+        from telegraph.manager.sites.entering import enter
+
+        site = await enter(place, links.directory, members, authority)
+    return Opened(directory, authority, group, running.credentials, site)

@@ -69,11 +69,12 @@ class Place:
             etcd_peer=member.peer_url,
             version=__version__,
             etcd_version=etcd_version,
+            exchange=member.exchange_url,
         )
 
 
 async def ports_free(member: Member) -> None:
-    """Waits for etcd's ports, which its predecessor may hold for a moment after a crash.
+    """Waits for etcd's ports and that of the exchange, which its predecessor may hold for a moment after a crash.
 
     Raises:
         PortTaken: somebody else has them.
@@ -82,7 +83,7 @@ async def ports_free(member: Member) -> None:
     deadline = loop.time() + _FREED_WITHIN
     while True:
         try:
-            for port in (member.port, member.port + 1):
+            for port in (member.port, member.port + 1, member.exchange_port):
                 bind(socket.SOCK_STREAM, member.listen, port, "--etcd-port").close()
         except PortTaken:
             if loop.time() > deadline:

@@ -12,8 +12,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from telegraph.directory.cluster_records import ManagerRecord
+from telegraph.directory import cluster_records, records
+from telegraph.directory.cluster_records import ManagerRecord, OwnSite
 from telegraph.directory.memory import MemoryDirectory
+from telegraph.directory.port import Put
+from telegraph.directory.records import Site, encode
 from telegraph.manager.api.application import Application
 from telegraph.manager.clock import read_clock
 from telegraph.manager.cluster.command import Member
@@ -32,7 +35,7 @@ from telegraph.manager.core import Core
 from telegraph.manager.requests import request_for
 from telegraph.manager.settings import ManagerSettings
 from telegraph.node.keys import DeviceKey
-from telegraph.protocol.cluster_api import JoinAnswer
+from telegraph.protocol.cluster_api import JoinAnswer, SiteAnswer
 from telegraph.protocol.identity import holder_of
 
 URL = "https://10.0.0.1:8000"
@@ -171,3 +174,58 @@ def test_where_the_others_are_is_kept_for_the_next_start(group: Group) -> None:
     assert load_state(data) == msgspec.structs.replace(state, clients=("https://b:2379",))
     group.remember([])  # nothing is known for now, which is no reason to forget
     assert load_state(data) == msgspec.structs.replace(state, clients=("https://b:2379",))
+
+
+# --- another site ---
+
+
+async def put(directory: MemoryDirectory, key: str, record: object) -> None:
+    await directory.commit([], [Put(key, encode(record))])
+
+
+async def test_another_site_gets_the_organisation_and_not_this_one_s_etcd(
+    web: httpx.AsyncClient, directory: MemoryDirectory, organisation: Organisation
+) -> None:
+    await put(directory, cluster_records.OWN_SITE, OwnSite("lima", "one"))
+    asked = {"secret": organisation.join_secret, "site": "cusco", "manager_id": "m9"}
+    answer = await web.post("/cluster/site", json=asked)
+    told = msgspec.json.decode(answer.content, type=SiteAnswer)
+    assert (answer.status_code, told.site, told.exchange) == (200, "lima", ["https://10.0.0.1:2381"])
+    assert (told.ca, told.cluster_secret) == (organisation.ca, organisation.secret)
+    assert organisation.etcd_ca.encode() not in answer.content
+    assert told.cluster_secret not in repr(told)
+
+
+@pytest.mark.parametrize(
+    ("site", "other", "status", "code"),
+    [
+        ("lima", {}, 409, "site_taken"),
+        ("cusco", {}, 409, "site_taken"),
+        ("cusco", {"site_id": "three"}, 409, "site_taken"),
+        ("Puno", {}, 400, "illegal_site"),
+        ("puno", {"secret": "guess"}, 401, "wrong_token"),
+        ("cusco", {"secret": "guess"}, 401, "wrong_token"),
+    ],
+)
+async def test_another_site_needs_a_token_and_a_name_of_its_own(
+    web: httpx.AsyncClient,
+    directory: MemoryDirectory,
+    organisation: Organisation,
+    site: str,
+    other: dict[str, str],
+    status: int,
+    code: str,
+) -> None:
+    await put(directory, cluster_records.OWN_SITE, OwnSite("lima", "one"))
+    await put(directory, records.site_key("cusco"), Site("cusco", id="two"))
+    asked = {"secret": organisation.join_secret, "site": site, "manager_id": "m9", **other}
+    refused = await web.post("/cluster/site", json=asked)
+    assert (refused.status_code, refused.json()["error"]) == (status, code)
+
+
+async def test_a_site_that_asks_again_is_known_by_its_id(
+    web: httpx.AsyncClient, directory: MemoryDirectory, organisation: Organisation
+) -> None:
+    await put(directory, records.site_key("cusco"), Site("cusco", id="two"))
+    asked = {"secret": organisation.join_secret, "site": "cusco", "manager_id": "m9", "site_id": "two"}
+    assert (await web.post("/cluster/site", json=asked)).status_code == 200

@@ -21,21 +21,21 @@ def pause_after(failures: int, chance: float) -> float:
 
 
 class Hearing:
-    """How another site is heard. ``told`` is what the directory says of it."""
+    """How another site is heard; ``last`` is when it was."""
 
     def __init__(self, told: LinkRecord | None, now: Moment) -> None:
-        """A new leader gives the other site its time before it says that it is cut off."""
+        """``told`` is what the directory says. A new leader gives the other site its time before it says otherwise."""
         self._told = told
         self._begun = now
-        self._last: Moment | None = None
+        self.last: Moment | None = None
 
     def heard(self, now: Moment) -> None:
         """Something came."""
-        self._last = now
+        self.last = now
 
     def is_up(self, now: Moment) -> bool:
         """Whether something came lately."""
-        return self._last is not None and now.mono - self._last.mono < SILENCE
+        return self.last is not None and now.mono - self.last.mono < SILENCE
 
     def record(self, now: Moment) -> LinkRecord | None:
         """What is to be written, None if that is known already."""
@@ -49,8 +49,8 @@ class Hearing:
         return LinkRecord(up=False, since=self._last_heard())
 
     def _last_heard(self) -> str:
-        if self._last is not None:
-            return self._last.text
+        if self.last is not None:
+            return self.last.text
         return self._begun.text if self._told is not None else ""  # the leader before this one heard it until then
 
     def written(self, record: LinkRecord) -> None:
@@ -64,6 +64,6 @@ class Hearing:
 
     def next_look(self, now: Moment) -> float:
         """Seconds after which :meth:`record` may say something else if nothing comes."""
-        last = self._begun if self._last is None else self._last
+        last = self._begun if self.last is None else self.last
         left = last.mono + SILENCE - now.mono
         return left if left > 0 else SILENCE

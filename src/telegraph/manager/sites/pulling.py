@@ -110,7 +110,8 @@ class Link:
                 with contextlib.suppress(Unavailable):
                     if await self._tools.directory.commit(self._fence, [put]) is not None:
                         hearing.written(record)
-                        log.warning("site_link", site=self.site.name, up=record.up, problem=self._problem or "-")
+                        state = "up" if record.up else "cut_off"
+                        log.warning("site_link", site=self.site.name, state=state, problem=self._problem or "-")
             await asyncio.sleep(min(hearing.next_look(now), _AGAIN_AFTER))
 
     # --- what it says ---
@@ -118,13 +119,14 @@ class Link:
     async def _pull(self, hearing: Hearing) -> None:
         failures = 0
         while True:
-            before = self._tools.clock()
+            before = hearing.last
             try:
                 await self._at(self._next_url(), hearing)
             except TelegraphError as problem:
+                if problem.code != self._problem or hearing.last is not before:  # not each try of a long cut
+                    log.info("site_not_heard", site=self.site.name, url=self._url, problem=problem.code)
                 self._problem = problem.code
-                log.info("site_not_heard", site=self.site.name, url=self._url, problem=problem.code)
-            failures = 0 if hearing.is_up(before) or hearing.is_up(self._tools.clock()) else failures + 1
+            failures = failures + 1 if hearing.last is before else 0
             await asyncio.sleep(pause_after(failures, random.random()))  # noqa: S311 - no secret
 
     def _next_url(self) -> str:

@@ -78,7 +78,7 @@ class Node(Entering):
             raise IllegalText
         if expires_in is not None and not MIN_SECONDS <= expires_in <= MAX_SECONDS:
             raise BadInput(detail="a message may be given between a second and 366 days")
-        contact = await self.contact(user)
+        contact = self._contacts.named(user) or await self.contact(user)
         if self.is_deleted(contact):
             raise AccountDeleted(username=contact.username)
         account = self._member.require()  # before anything is stored: an error must mean that nothing is sent

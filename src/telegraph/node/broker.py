@@ -28,6 +28,7 @@ class Broker:
         self._passing: deque[Passing] = deque(maxlen=_PASSING_KEPT)
         self._passed = 0
         self._changed = asyncio.Event()
+        self._followed = False
         self._closed = False
         if database is not None:
             self.attach(database)
@@ -49,12 +50,15 @@ class Broker:
 
     def wake(self) -> None:
         """Something was written to the event log."""
-        self._changed.set()
-        self._changed = asyncio.Event()
+        if self._followed:  # each message comes here, and mostly nobody has asked since the one before
+            self._followed = False
+            self._changed.set()
+            self._changed = asyncio.Event()
 
     @property
     def news(self) -> asyncio.Event:
         """Set as soon as something happens after this call."""
+        self._followed = True
         return self._changed
 
     def publish(self, event: Passing) -> None:
@@ -80,7 +84,7 @@ class Broker:
     ) -> AsyncGenerator[LoggedEvent]:
         database: Database | None = None
         while not self._closed:
-            changed = self._changed
+            changed = self.news
             if self._database not in (None, database):  # open now; it may be another store than before
                 database = self._database
                 cursor, known = start or self._start(database, cursor, self._opened_at)

@@ -1,5 +1,6 @@
 """The numbers of a conversation: how far both streams have come and were read; they tell most states."""
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -14,6 +15,7 @@ class Counters(msgspec.Struct):
     out_seq: int
     out_id: bytes
     out_ord: bytes
+    out_stored: int
     out_read: int
     in_seq: int
     in_seen: int
@@ -37,5 +39,10 @@ def counters(connection: sqlite3.Connection, contact: int) -> Counters:
 
 def set_counters(connection: sqlite3.Connection, contact: int, **values: object) -> None:
     """Changes some numbers of one conversation."""
-    assignments = ", ".join(f"{name} = ?" for name in values)
-    connection.execute(f"UPDATE contacts SET {assignments} WHERE id = ?", (*values.values(), contact))
+    connection.execute(_update(tuple(values)), (*values.values(), contact))
+
+
+@lru_cache(maxsize=64)
+def _update(names: tuple[str, ...]) -> str:
+    """The same string each time, by which the connection finds what it has prepared."""
+    return f"UPDATE contacts SET {', '.join(f'{name} = ?' for name in names)} WHERE id = ?"

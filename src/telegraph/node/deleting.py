@@ -19,10 +19,6 @@ _GIVE_UP: Final = """
 INSERT INTO voids (contact, seq, uuid, ord) SELECT o.contact, o.seq, m.uuid, m.ord FROM json_each(:rows) j
 JOIN messages m ON m.id = j.value JOIN outbox o ON o.contact = m.contact AND o.seq = m.seq AND o.message = m.id"""
 
-_CLEAR_OUTBOX: Final = """
-DELETE FROM outbox WHERE contact = :contact AND message IN (SELECT value FROM json_each(:rows))
-AND seq IN (SELECT m.seq FROM json_each(:rows) j JOIN messages m ON m.id = j.value WHERE m.mine = 1)"""
-
 _KEEP_PLACES: Final = """
 INSERT OR IGNORE INTO former_places (contact, seq, ord) SELECT c.id, m.seq, m.ord FROM json_each(:rows) j
 JOIN messages m ON m.id = j.value JOIN contacts c ON c.id = m.contact
@@ -44,7 +40,6 @@ WHERE s.id <= (SELECT upto FROM search_position)"""
 
 _REMOVE: Final = (
     _GIVE_UP,
-    _CLEAR_OUTBOX,
     "UPDATE voids SET message = NULL, again = 0 WHERE message IN (SELECT value FROM json_each(:rows))",
     _KEEP_PLACES,
     _COUNT_HOLES,
@@ -66,15 +61,14 @@ def delete_message(connection: sqlite3.Connection, contact: int, row: int) -> No
 def begin_conversation(connection: sqlite3.Connection, contact: int) -> int:
     """Gives up all that waits in a conversation: the row up to which its messages are to be removed."""
     connection.execute(
-        "UPDATE messages SET settled = 'cancelled' WHERE id IN (SELECT message FROM outbox WHERE contact = ?)",
-        (contact,),
-    )
-    connection.execute(
         "INSERT INTO voids (contact, seq, uuid, ord) SELECT o.contact, o.seq, m.uuid, m.ord FROM outbox o"
         " JOIN messages m ON m.id = o.message WHERE o.contact = ?",
         (contact,),
     )
-    connection.execute("DELETE FROM outbox WHERE contact = ?", (contact,))
+    connection.execute(
+        "UPDATE messages SET settled = 'cancelled' WHERE id IN (SELECT message FROM outbox WHERE contact = ?)",
+        (contact,),
+    )
     (top,) = connection.execute("SELECT ifnull(max(id), 0) FROM messages").fetchone()
     return int(top)
 

@@ -72,12 +72,10 @@ def renew(connection: sqlite3.Connection, contact: int, epoch: int, claim: Claim
 
 def delivered(connection: sqlite3.Connection, contact: int) -> int:
     """The number up to which a contact has said to have all of ours."""
-    first = connection.execute(
-        "SELECT min(seq) FROM (SELECT min(seq) AS seq FROM outbox WHERE contact = :contact"
-        " UNION ALL SELECT min(seq) FROM voids WHERE contact = :contact)",
-        {"contact": contact},
-    ).fetchone()[0]
-    return streams.sent(connection, contact) if first is None else int(first) - 1
+    given_up = connection.execute("SELECT min(seq) FROM voids WHERE contact = ?", (contact,)).fetchone()[0]
+    waiting = streams.first_waiting(connection, contact)
+    first = [number for number in (given_up, waiting) if number is not None]
+    return min(first) - 1 if first else streams.sent(connection, contact)
 
 
 def _id_at(connection: sqlite3.Connection, contact: int, stream: int, number: int) -> bytes | None:

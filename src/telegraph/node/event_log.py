@@ -36,11 +36,12 @@ def log_message(connection: sqlite3.Connection, contact: int, message: int) -> N
 
 def log_messages(connection: sqlite3.Connection, contact: int, first: int, last: int) -> None:
     """The messages of rows ``first`` to ``last`` are new here."""
-    connection.executemany(
-        "INSERT INTO events (cursor, kind, contact, message, last)"
-        " VALUES ((SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'events') + ?, 'message', ?, ?, ?)",
-        [(len(rows), contact, rows[0], rows[-1]) for rows in _pieces(first, last)],
-    )
+    for rows in _pieces(first, last):
+        connection.execute(
+            "INSERT INTO events (cursor, kind, contact, message, last)"
+            " VALUES ((SELECT ifnull(max(cursor), 0) FROM events) + ?, 'message', ?, ?, ?)",
+            (len(rows), contact, rows[0], rows[-1]),
+        )
 
 
 def log_states(connection: sqlite3.Connection, contact: int, stream: int, first: int, last: int, *, mine: bool) -> None:
@@ -48,10 +49,11 @@ def log_states(connection: sqlite3.Connection, contact: int, stream: int, first:
 
     A long range takes several rows: who follows reads it in pieces, without holding up the event loop.
     """
-    connection.executemany(
-        "INSERT INTO events (kind, contact, mine, stream, first, last) VALUES ('state', ?, ?, ?, ?, ?)",
-        [(contact, mine, stream, numbers[0], numbers[-1]) for numbers in _pieces(first, last)],
-    )
+    for numbers in _pieces(first, last):
+        connection.execute(
+            "INSERT INTO events (kind, contact, mine, stream, first, last) VALUES ('state', ?, ?, ?, ?, ?)",
+            (contact, mine, stream, numbers[0], numbers[-1]),
+        )
 
 
 def _pieces(first: int, last: int) -> list[range]:
@@ -70,8 +72,7 @@ def log_deleted(connection: sqlite3.Connection, contact: int, uuid: bytes | None
 
 def head(connection: sqlite3.Connection) -> int:
     """The latest cursor; 0 if nothing ever happened."""
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-    return int(row[0]) if row else 0
+    return int(connection.execute("SELECT ifnull(max(cursor), 0) FROM events").fetchone()[0])
 
 
 def known(connection: sqlite3.Connection, cursor: int) -> bool:
@@ -85,7 +86,7 @@ def known(connection: sqlite3.Connection, cursor: int) -> bool:
 
 
 def forget(connection: sqlite3.Connection) -> None:
-    """Drops what is older than the newest :data:`KEPT` rows."""
+    """Drops what is older than the newest :data:`KEPT` rows. The newest stays: the next cursor follows it."""
     connection.execute("DELETE FROM events WHERE cursor <= ?", (head(connection) - KEPT,))
 
 

@@ -9,8 +9,7 @@ from telegraph.storage.engine import sqlite3
 
 _STATE: Final = """ifnull(m.settled,
        CASE WHEN m.mine = 1 THEN
-            CASE WHEN EXISTS (SELECT 1 FROM outbox o WHERE o.contact = m.contact AND o.seq = m.seq AND o.message = m.id)
-                 THEN 'pending' WHEN m.seq <= c.out_read THEN 'read' ELSE 'delivered' END
+            CASE WHEN m.seq <= c.out_read THEN 'read' WHEN m.seq <= c.out_stored THEN 'delivered' ELSE 'pending' END
             WHEN m.seq <= c.in_read THEN 'read' ELSE 'delivered' END)"""
 
 _DEVICE: Final = """CASE WHEN m.mine = 1 THEN (SELECT value FROM settings WHERE name = 'device_public')
@@ -116,9 +115,12 @@ def unread_count(connection: sqlite3.Connection, contact: int | None = None) -> 
 def pending_count(connection: sqlite3.Connection, contact: int | None = None) -> int:
     """How many messages are pending, for one contact or for all."""
     one, values = ("= ?", (contact,)) if contact is not None else ("NOT NULL", ())
-    waiting = f"SELECT count(*) FROM outbox WHERE contact {one}"
-    again = f"SELECT count(*) FROM voids WHERE contact {one} AND again"
-    return sum(int(connection.execute(query, values).fetchone()[0]) for query in (waiting, again))
+    above = f"SELECT ifnull(sum(out_seq - out_stored), 0) FROM contacts WHERE id {one}"
+    given_up = (
+        "SELECT count(*) FILTER (WHERE v.again) - count(*) FILTER (WHERE v.seq > c.out_stored)"
+        f" FROM voids v JOIN contacts c ON c.id = v.contact WHERE v.contact {one}"
+    )
+    return sum(int(connection.execute(query, values).fetchone()[0]) for query in (above, given_up))
 
 
 def latest(connection: sqlite3.Connection, contact: int, me: str) -> Message | None:

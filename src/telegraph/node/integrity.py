@@ -17,7 +17,7 @@ from telegraph.storage.engine import sqlite3
 log = structlog.get_logger(__name__)
 
 _RECENT = 100
-_TABLES = ("messages", "outbox", "events", "contacts")
+_TABLES = ("messages", "events", "contacts")
 _STOPPED = "stopped"
 """The setting that says that the last stop was in order; gone while the store is open."""
 
@@ -30,8 +30,7 @@ def look(connection: sqlite3.Connection, directory: Path) -> None:
     """
     try:
         for table in _TABLES:
-            key = "contact DESC, seq" if table == "outbox" else "rowid"
-            connection.execute(f"SELECT * FROM {table} ORDER BY {key} DESC LIMIT ?", (_RECENT,)).fetchall()
+            connection.execute(f"SELECT * FROM {table} ORDER BY rowid DESC LIMIT ?", (_RECENT,)).fetchall()
     except sqlite3.DatabaseError as problem:
         raise DataUnreadable(data=directory, detail=f"the store is damaged ({problem})") from problem
 

@@ -48,7 +48,7 @@ class Contact(msgspec.Struct, frozen=True):
         return None if self.offered_key is None else "key_changed"
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A message in a conversation.
 
     ``sender`` and ``recipient`` are user names, ``sent_at`` is the sender's clock, for show only.

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 
-class Place(msgspec.Struct, frozen=True, order=True):
+class Place(msgspec.Struct, frozen=True, order=True, gc=False):
     """Sort key of a message in its conversation: the same on both ends."""
 
     ord: bytes

@@ -21,7 +21,7 @@ def begin_anew(connection: sqlite3.Connection, contact: int, queued: list[int]) 
         "INSERT INTO past_devices SELECT id, stream, device_key FROM contacts WHERE id = ? AND device_key IS NOT NULL",
         (contact,),
     )
-    for table in ("outbox", "voids", "skipped", "former_places"):  # nobody can answer for the old numbers any more
+    for table in ("voids", "skipped", "former_places"):  # nobody can answer for the old numbers any more
         connection.execute(f"DELETE FROM {table} WHERE contact = ?", (contact,))
     connection.executemany(
         "UPDATE messages SET stream = ?, seq = ?, seen = 0,"
@@ -37,16 +37,13 @@ def begin_anew(connection: sqlite3.Connection, contact: int, queued: list[int]) 
         "UPDATE messages SET seq = NULL WHERE contact = ? AND stream = ? AND mine = 0 AND seq > ?",
         (contact, have.stream, have.in_read),
     )
-    connection.executemany(
-        "INSERT INTO outbox (contact, seq, message) VALUES (?, ?, ?)",
-        [(contact, number, row) for number, row in enumerate(queued, start=1)],
-    )
     set_counters(
         connection,
         contact,
         stream=have.stream + 1,
         out_seq=len(queued),
         out_read=0,
+        out_stored=0,
         in_seq=0,
         in_seen=0,
         in_read=0,

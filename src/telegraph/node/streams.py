@@ -61,7 +61,7 @@ BYTES_AT_ONCE: Final = 512 * 1024
 """Bytes of text that go into one message of a link, at most; a longer text goes alone."""
 
 
-class Draft(msgspec.Struct, frozen=True):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """What the user wants to send to a contact, and when they said so (microseconds since 1970)."""
 
     contact: int
@@ -71,7 +71,7 @@ class Draft(msgspec.Struct, frozen=True):
     reply_to: bytes | None = None
 
 
-class Appended(msgspec.Struct, frozen=True):
+class Appended(msgspec.Struct, frozen=True, gc=False):
     """A new message of ours: its row, its number in the stream, and what it needs to go on the wire."""
 
     row: int
@@ -112,13 +112,13 @@ def append(
     kind: str = "text",
     reply_to: bytes | None = None,
 ) -> int:
-    """A new message of ours, with its outbox row: the row of the message."""
+    """A new message of ours, which waits: the row of the message."""
     (appended,) = append_all(connection, [Draft(contact, text, now_us, kind, reply_to)], rng)
     return appended.row
 
 
 def append_all(connection: sqlite3.Connection, drafts: Sequence[Draft], rng: Random) -> list[Appended]:
-    """New messages of ours in the order in which they were written, with their outbox rows."""
+    """New messages of ours in the order in which they were written; they wait."""
     by_contact: dict[int, list[int]] = {}
     for index, draft in enumerate(drafts):
         by_contact.setdefault(draft.contact, []).append(index)
@@ -147,8 +147,6 @@ def _append_to(connection: sqlite3.Connection, contact: int, drafts: list[Draft]
         numbered = (uuid, contact, 1, stream, seq, seen, own_ord, spot.depth)
         rows.append((*numbered, draft.kind, draft.text, draft.now_us, draft.reply_to, 0))
     first = _insert_messages(connection, contact, rows)
-    outbox = [(contact, row[4], number) for number, row in enumerate(rows, start=first)]
-    insert_rows(connection, "outbox (contact, seq, message)", outbox)
     set_counters(connection, contact, out_seq=seq, out_id=uuid, out_ord=own_ord)
     return [
         Appended(number, row[0], row[4], seen, _spot(stream, seen, row[6], row[7]))
@@ -199,8 +197,8 @@ def wire_bytes(text: str) -> int:
 
 def first_waiting(connection: sqlite3.Connection, contact: int) -> int | None:
     """The lowest number that waits for a contact, None if nothing does."""
-    row = connection.execute("SELECT min(seq) FROM outbox WHERE contact = ?", (contact,)).fetchone()
-    return None if row[0] is None else int(row[0])
+    row = connection.execute("SELECT seq FROM outbox WHERE contact = ? ORDER BY seq LIMIT 1", (contact,)).fetchone()
+    return None if row is None else int(row[0])
 
 
 def sent(connection: sqlite3.Connection, contact: int) -> int:
@@ -211,12 +209,12 @@ def sent(connection: sqlite3.Connection, contact: int) -> int:
 def stored_by_peer(connection: sqlite3.Connection, contact: int, upto: int) -> bool:
     """The contact has our messages up to a number on disk. False if that changes nothing or was never sent."""
     have = counters(connection, contact)
-    if upto > have.out_seq:
+    if not have.out_stored < upto <= have.out_seq:
         return False
     first = first_waiting(connection, contact)
-    if first is None or first > upto:
+    set_counters(connection, contact, out_stored=upto)
+    if first is None or first > upto:  # all of them were given up
         return False
-    connection.execute("DELETE FROM outbox WHERE contact = ? AND seq <= ?", (contact, upto))
     event_log.log_states(connection, contact, have.stream, first, upto, mine=True)
     return True
 
@@ -230,9 +228,8 @@ def read_by_peer(connection: sqlite3.Connection, contact: int, upto: int | None)
         upto = _before_voids(connection, contact, delivered)
     if upto <= have.out_read or upto > have.out_seq:
         return 0
-    if upto > delivered:  # the receipt overtook the acknowledgement, and says as much
-        connection.execute("DELETE FROM outbox WHERE contact = ? AND seq <= ?", (contact, upto))
-    set_counters(connection, contact, out_read=upto)
+    # a receipt may overtake the acknowledgement, and says as much
+    set_counters(connection, contact, out_read=upto, out_stored=max(have.out_stored, upto))
     connection.execute(  # those that were sent once more after the contact's store was put back (node/epochs.py)
         "UPDATE messages SET settled = NULL WHERE contact = ? AND mine = 1 AND stream = ? AND seq BETWEEN ? AND ?"
         " AND settled = 'delivered'",
@@ -470,8 +467,9 @@ def received(connection: sqlite3.Connection, contact: int) -> int:
 def waiting(connection: sqlite3.Connection) -> list[int]:
     """Contacts for whom messages, numbers given up or read receipts wait."""
     rows = connection.execute(
-        "SELECT DISTINCT contact FROM outbox UNION SELECT DISTINCT contact FROM voids"
-        " UNION SELECT id FROM contacts WHERE in_read > read_told"
+        "SELECT id FROM contacts c WHERE in_read > read_told"
+        " OR EXISTS (SELECT 1 FROM outbox o WHERE o.contact = c.id)"
+        " OR EXISTS (SELECT 1 FROM voids v WHERE v.contact = c.id)"
     )
     return [int(row[0]) for row in rows]
 
@@ -479,15 +477,15 @@ def waiting(connection: sqlite3.Connection) -> list[int]:
 # --- a new device key: new streams ---
 
 
-def stream_of(connection: sqlite3.Connection, contact: int) -> int:
-    """The stream whose numbers are counted now."""
-    return int(connection.execute("SELECT stream FROM contacts WHERE id = ?", (contact,)).fetchone()[0])
+def stream_with(connection: sqlite3.Connection, contact: int, key: bytes) -> int | None:
+    """The stream whose numbers are counted now with this device.
 
-
-def is_of_device(connection: sqlite3.Connection, contact: int, key: bytes) -> bool:
-    """Whether this is still the contact's device, whose streams are the current ones, and the user wants to hear it."""
-    row = connection.execute("SELECT device_key FROM contacts WHERE id = ? AND NOT blocked", (contact,)).fetchone()
-    return row is not None and row[0] == key
+    None if it is not the contact's any more, or the user does not want to hear it.
+    """
+    row = connection.execute(
+        "SELECT stream FROM contacts WHERE id = ? AND device_key = ? AND NOT blocked", (contact, key)
+    ).fetchone()
+    return None if row is None else int(row[0])
 
 
 def change_key(connection: sqlite3.Connection, contact: int, key: bytes) -> None:

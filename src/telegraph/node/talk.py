@@ -292,16 +292,16 @@ async def _handle(frames: list[Frame], open_link: OpenLink, around: Surroundings
         if isinstance(frame, MessageFrame):
             messages.append(frame)
             continue
-        await _take(messages, open_link, around)
-        messages = []
+        if messages:
+            await _take(messages, open_link, around)
+            messages = []
         await _handle_one(frame, open_link, around)
-    await _take(messages, open_link, around)
+    if messages:
+        await _take(messages, open_link, around)
 
 
 async def _take(messages: list[MessageFrame], open_link: OpenLink, around: Surroundings) -> None:
     """Stores messages and acknowledges them, after the commit."""
-    if not messages:
-        return
     contact = around.contact(open_link.contact)
     for message in messages:
         if message.sender != contact.user_id or message.recipient != around.user_id:
@@ -343,10 +343,7 @@ async def _write(open_link: OpenLink, around: Surroundings, job: Callable[[sqlit
 
 
 def _check_numbers(connection: sqlite3.Connection, open_link: OpenLink) -> None:
-    contact = open_link.contact
-    if not streams.is_of_device(connection, contact, open_link.link.remote.key):
-        raise LinkClosed
-    if streams.stream_of(connection, contact) != open_link.stream:
+    if streams.stream_with(connection, open_link.contact, open_link.link.remote.key) != open_link.stream:
         raise LinkClosed
 
 

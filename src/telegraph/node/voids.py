@@ -64,10 +64,8 @@ def _settle(connection: sqlite3.Connection, message: int, happening: Happening) 
     contact, seq, uuid, key = connection.execute(
         "SELECT contact, seq, uuid, ord FROM messages WHERE id = ?", (message,)
     ).fetchone()
-    waited = connection.execute(
-        "DELETE FROM outbox WHERE contact = ? AND seq = ? AND message = ?", (contact, seq, message)
-    )
-    if waited.rowcount:
+    waits = "SELECT 1 FROM outbox WHERE contact = ? AND seq = ? AND message = ?"
+    if connection.execute(waits, (contact, seq, message)).fetchone() is not None:
         connection.execute(
             "INSERT INTO voids (contact, seq, uuid, ord, message) VALUES (?, ?, ?, ?, ?)",
             (contact, seq, uuid, key, message),
@@ -112,7 +110,6 @@ def _send_anew(connection: sqlite3.Connection, contact: int, message: int, now_u
         "UPDATE messages SET stream = ?, seq = ?, seen = ?, ord = ?, depth = ?, stamp = ? WHERE id = ?",
         (have.stream, seq, have.in_seq, spot.ord, spot.depth, stamp, message),
     )
-    connection.execute("INSERT INTO outbox (contact, seq, message) VALUES (?, ?, ?)", (contact, seq, message))
     set_counters(connection, contact, out_seq=seq, out_id=stamp, out_ord=spot.ord)
     _mark(connection, contact, message, None)
 
@@ -168,7 +165,7 @@ def waits(connection: sqlite3.Connection, contact: int, seq: int) -> bool:
 def answered(connection: sqlite3.Connection, contact: int, answer: Skipped, now_us: int, rng: Random) -> bool:
     """The contact has said what became of an empty number: if they had the message, it is delivered after all.
 
-    False if nobody waits for this answer.
+    So is what waited below it, for numbers are taken in order. False if nobody waits for this answer.
     """
     rows = connection.execute(
         "DELETE FROM voids WHERE contact = ? AND seq = ? RETURNING message, again", (contact, answer.seq)
@@ -176,6 +173,7 @@ def answered(connection: sqlite3.Connection, contact: int, answer: Skipped, now_
     if not rows:
         return False
     message, again = rows[0]
+    streams.stored_by_peer(connection, contact, answer.seq)
     if message is not None:
         if answer.had:
             _mark(connection, contact, message, None)  # from here on the numbers tell: delivered, or read already

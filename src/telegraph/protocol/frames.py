@@ -60,14 +60,14 @@ class Hello(msgspec.Struct, tag="hello", tag_field="t", omit_defaults=True):
     top: Annotated[bytes, Meta(max_length=16)] = b""
 
 
-class Spot(msgspec.Struct, array_like=True):
+class Spot(msgspec.Struct, array_like=True, gc=False):
     """Where a message of an earlier epoch has its place in the conversation: its sort key."""
 
     ord: Id
     depth: Sequence
 
 
-class MessageFrame(msgspec.Struct, tag="msg", tag_field="t", omit_defaults=True):
+class MessageFrame(msgspec.Struct, tag="msg", tag_field="t", omit_defaults=True, gc=False):
     """A message. ``sent_at`` is the sender's clock in microseconds since 1970, for show only.
 
     ``seq`` is its number in the sender's stream, ``seen`` the highest number of the recipient's stream that the

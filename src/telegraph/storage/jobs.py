@@ -90,9 +90,13 @@ def settle(batch: Sequence[Job]) -> None:
 
 
 def settle_here(batch: Sequence[Job]) -> None:
-    """Wakes the callers, in order; on their event loop."""
+    """Wakes the callers, in order, those in a hurry first; on their event loop."""
     for job in batch:
-        job.settle()
+        if job.urgent:
+            job.settle()
+    for job in batch:
+        if not job.urgent:
+            job.settle()
 
 
 def _do(connection: sqlite3.Connection, jobs: list[Job]) -> None:

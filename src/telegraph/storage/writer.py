@@ -123,7 +123,7 @@ class Writer:
             if self._state != "gathering":
                 return
             assert self._gatherer is not None  # noqa: S101 - set with the state
-            if self._gathering.goes_on(len(self._waiting)):
+            if self._gathering.goes_on(self._hurried):
                 self._gatherer.call_soon(self._turn)
                 return
             if not self._may_commit_on(self._gatherer):
@@ -211,7 +211,8 @@ class Writer:
         """A batch of those who wait; while nobody else commits."""
         share = share_of(len(self._waiting), self.under_way())
         batch = [self._waiting.popleft() for _ in range(share)]
-        self._hurried -= sum(job.urgent for job in batch)
+        urgent = sum(job.urgent for job in batch)
+        self._hurried -= urgent
         self._impatient = self._impatient and bool(self._waiting)
-        self._gathering.last = len(batch)
+        self._gathering.last = urgent  # the others wait for nobody, and nobody for them
         return batch

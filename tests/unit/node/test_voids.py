@@ -279,6 +279,16 @@ def test_only_as_many_are_taken_as_there_is_room_for_and_none_out_of_turn(db: sq
     assert taken(6, 10, (1, 3, 6)) == []
 
 
+def test_an_answer_about_a_number_says_that_what_waits_below_it_has_come(db: sqlite3.Connection) -> None:
+    [_, second, _] = write(db, "one", "two", "three")
+    voids.cancel(db, second)
+
+    assert answer(db, 2, had=True)
+
+    assert states(db) == ["delivered", "delivered", "pending"]
+    assert waiting(db) == [(3, "three")]
+
+
 # --- against a plain model, on a wire that loses, repeats and cuts ---
 
 
@@ -314,6 +324,15 @@ class End:
                 self.given_up.add(text)
             elif step == "retry" and voids.retry(self.db, row, now, rng):
                 self.given_up.discard(text)
+
+    def check_numbers(self) -> None:
+        """Each number above the last that is acknowledged waits, with its message or empty; counting agrees."""
+        upto, top = self.db.execute("SELECT out_stored, out_seq FROM contacts WHERE id = ?", (BOB,)).fetchone()
+        waiting = [seq for (seq,) in self.db.execute("SELECT seq FROM outbox WHERE contact = ?", (BOB,))]
+        empty = [seq for (seq,) in self.db.execute("SELECT seq FROM voids WHERE contact = ? AND seq > ?", (BOB, upto))]
+        assert sorted(waiting + empty) == list(range(upto + 1, top + 1))
+        pending = [message for message in conversation(self.db) if message.state == "pending"]
+        assert history.pending_count(self.db) == history.pending_count(self.db, BOB) == len(pending)
 
     def settled(self) -> bool:
         return not (history.pending_count(self.db) or voids.any_due(self.db, BOB))
@@ -360,6 +379,8 @@ def test_both_ends_agree_on_what_was_given_up_and_on_the_order_of_the_rest(
             exchange(end, other, rng, faulty=True)
         else:
             end.act(step, number, rng)
+        for one in ends.values():
+            one.check_numbers()
     a, b = ends["a"], ends["b"]
     while not (a.settled() and b.settled()):
         exchange(a, b, rng, faulty=False)

@@ -274,6 +274,22 @@ async def test_what_may_come_later_rides_with_the_next_commit_in_its_place(ledge
     assert ledger.commits == 1
 
 
+async def test_who_rides_with_what_may_come_later_is_neither_kept_waiting_nor_told_after_it(tmp_path: Path) -> None:
+    ledger = _Ledger(tmp_path / "words.sqlite3", _Always(quick=True))
+    loop = asyncio.get_running_loop()
+    told: list[str] = []
+    for number in range(2):  # the second time one such batch has gone before
+        later = ledger.writer.run_later(_put(f"later {number}"))
+        hurried = ledger.writer.run_together(_put_all, f"now {number}", loop)
+        later.add_done_callback(lambda _: told.append("later"))
+        hurried.add_done_callback(lambda _: told.append("now"))
+        await asyncio.sleep(0)
+        assert ledger.commits == number + 1  # after one turn: who is alone in a hurry waits for no company
+        await asyncio.gather(later, hurried)
+    assert told == ["now", "later"] * 2
+    await ledger.writer.close()
+
+
 async def test_what_may_come_later_is_written_even_if_nothing_else_ever_is(ledger: _Ledger) -> None:
     async with asyncio.timeout(5):
         await ledger.writer.run_later(_put("alice"))

@@ -128,14 +128,33 @@ class NetworkWatch:
         news = self._news()
         try:
             while True:
-                before = self._clock()
-                heard = await news.wait(self._every)
-                slept = asleep(before, self._clock(), self._every)
-                if slept >= ASLEEP:
-                    log.info("woke_up", after=round(slept, 1))
-                    await self._on_change(slept)
-                elif heard:
-                    await news.wait(_TOGETHER)
-                    await self._on_change(0.0)
+                slept, heard = await self._look(news, self._every)
+                if heard and slept < ASLEEP:
+                    slept, _ = await self._look(news, _TOGETHER)
+                while heard or slept >= ASLEEP:
+                    slept, heard = await self._hand_on(slept), False
         finally:
             news.close()
+
+    async def _look(self, news: News, seconds: float) -> tuple[float, bool]:
+        """Waits for news: the seconds that the machine slept meanwhile, and whether there are any."""
+        before = self._clock()
+        heard = await news.wait(seconds)
+        return asleep(before, self._clock(), seconds), heard
+
+    async def _hand_on(self, slept: float) -> float:
+        """Hands a change on; the longest that the machine slept while that was dealt with, which is another change."""
+        if slept >= ASLEEP:
+            log.info("woke_up", after=round(slept, 1))
+        dealing = asyncio.ensure_future(self._on_change(slept if slept >= ASLEEP else 0.0))
+        longest = 0.0
+        try:
+            while not dealing.done():
+                before = self._clock()
+                await asyncio.wait((dealing,), timeout=self._every)
+                longest = max(longest, asleep(before, self._clock(), self._every))
+        finally:
+            dealing.cancel()
+            await asyncio.wait((dealing,))
+        dealing.result()
+        return longest

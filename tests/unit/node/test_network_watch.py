@@ -66,6 +66,63 @@ async def test_after_a_sleep_that_brought_another_network_the_sleep_counts() -> 
     assert await Machine((61.0, True)).live() == [60.0]
 
 
+class Busy(Machine):
+    """One that sleeps while a change is dealt with, each time as told."""
+
+    def __init__(self, *looks: tuple[float, bool], naps: list[float]) -> None:
+        super().__init__(*looks)
+        self.naps = naps
+
+    async def changed(self, slept: float) -> None:
+        await super().changed(slept)
+        self.now += self.naps.pop(0)
+
+
+async def test_a_sleep_while_an_earlier_change_is_dealt_with_is_a_change_of_its_own() -> None:
+    machine = Busy((0.3, True), (1.0, False), naps=[61.0, 31.0, 0.5])
+    assert await machine.live() == [0.0, 60.0, 30.0]
+
+
+async def test_a_sleep_while_changes_come_together_is_noticed() -> None:
+    class Napping(Machine):
+        async def wait(self, seconds: float) -> bool:
+            if seconds < 1:
+                self.now += 61.2
+            return await super().wait(seconds)
+
+    assert await Napping((0.3, True), (1.0, False)).live() == [pytest.approx(61.0)]
+
+
+async def test_what_goes_wrong_while_a_change_is_dealt_with_is_not_hidden() -> None:
+    async def changed(_slept: float) -> None:
+        raise OSError("no network")
+
+    machine = Machine((0.3, True))
+    with pytest.raises(OSError, match="no network"):
+        await NetworkWatch(changed, news=lambda: machine, clock=lambda: machine.now, every=1.0).run()
+    assert machine.closed
+
+
+async def test_who_ends_the_watch_ends_what_deals_with_a_change() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def changed(_slept: float) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    machine = Machine((0.3, True))
+    watching = asyncio.create_task(
+        NetworkWatch(changed, news=lambda: machine, clock=lambda: machine.now, every=1.0).run()
+    )
+    await asyncio.wait_for(begun.wait(), 5)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    assert ended.is_set()
+
+
 async def test_the_kernel_tells_of_changes_as_they_come() -> None:
     kernel = Kernel()
     try:

@@ -18,12 +18,23 @@ from telegraph.directory.etcd.client import EtcdClient
 from telegraph.directory.etcd.directory import EtcdDirectory
 from telegraph.directory.etcd.rpc_pb2 import CompactionRequest
 from telegraph.directory.memory import MemoryDirectory
-from telegraph.directory.port import Change, Delete, Directory, Entry, HistoryGone, LeaseGone, Put, Unchanged
+from telegraph.directory.port import (
+    Change,
+    Delete,
+    Directory,
+    Entry,
+    FreezableDirectory,
+    Frozen,
+    HistoryGone,
+    LeaseGone,
+    Put,
+    Unchanged,
+)
 from telegraph.directory.sqlite import SqliteDirectory
 from telegraph.errors import DirectoryUnavailable
 from telegraph.testing.etcd import EtcdCluster
 
-Make = Callable[[Path, int], Directory]
+Make = Callable[[Path, int], FreezableDirectory]
 
 
 class ETCD:
@@ -52,7 +63,7 @@ def make(request: pytest.FixtureRequest) -> Make:
 
 
 @pytest.fixture
-async def directory(make: Make, tmp_path: Path) -> AsyncIterator[Directory]:
+async def directory(make: Make, tmp_path: Path) -> AsyncIterator[FreezableDirectory]:
     made = make(tmp_path, 1000)
     yield made
     await made.close()
@@ -100,6 +111,48 @@ async def test_what_is_put_can_be_read(directory: Directory) -> None:
     assert revision is not None
     assert await directory.get("name/alice") == Entry("name/alice", b"1", revision)
     assert await directory.get("name/bob") is None
+
+
+async def test_a_frozen_directory_is_read_as_it_was_page_by_page_and_more_than_once(
+    directory: FreezableDirectory,
+) -> None:
+    names = [f"name/{number:04}" for number in range(1100)]
+    for at in range(0, 1100, 100):
+        await directory.commit([], [Put(name, name.encode()) for name in names[at : at + 100]])
+    await directory.commit([], [Put("other", b"1", await directory.grant(60.0))])
+    before = await directory.scan("")
+    async with directory.frozen() as frozen:
+        assert frozen.revision == before.revision
+        await directory.commit([], [Delete(names[0]), Put(names[7], b"changed"), Put("name/new", b"new")])
+        first = await pages(frozen)
+        await directory.commit([], [Put("name/newer", b"newer")])
+        assert [entry for page in first for entry in page] == list(before.entries)
+        assert await pages(frozen) == first
+        assert max(map(len, first)) <= 500
+        assert [entry.key for page in await pages(frozen, "name/") for entry in page] == names
+    assert len((await directory.scan("name/")).entries) == 1101
+
+
+async def pages(frozen: Frozen, prefix: str = "") -> list[list[Entry]]:
+    return [list(page) async for page in frozen.pages(prefix)]
+
+
+async def test_an_empty_directory_is_frozen_too(directory: FreezableDirectory, begin: int) -> None:
+    async with directory.frozen() as frozen:
+        assert (frozen.revision, sum(map(len, await pages(frozen)))) == (begin, 0)
+
+
+async def test_a_moment_that_etcd_has_forgotten_is_called_so(directory: FreezableDirectory) -> None:
+    await directory.commit([], [Put("k", b"1")])
+    async with directory.frozen() as frozen:
+        later = await directory.commit([], [Put("k", b"2")])
+        assert later is not None
+        await forget(directory, later)
+        if isinstance(directory, EtcdDirectory):
+            with pytest.raises(HistoryGone):
+                await pages(frozen)
+        else:
+            assert [entry.value for page in await pages(frozen) for entry in page] == [b"1"]
 
 
 async def test_every_commit_gets_a_greater_revision(directory: Directory) -> None:

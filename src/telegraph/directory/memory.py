@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from telegraph.directory.port import Change, Delete, Entry, HistoryGone, LeaseGone, Put, Snapshot, Unchanged
@@ -29,6 +30,20 @@ class _Lease:
         self.ttl, self.timer = ttl, timer
 
 
+class _Frozen:
+    """Implements :class:`telegraph.directory.port.Frozen`."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._entries = snapshot.entries
+        self.revision = snapshot.revision
+
+    async def pages(self, prefix: str = "") -> AsyncIterator[Sequence[Entry]]:
+        """All entries below the prefix, in key order, one at a time: nobody may count on more."""
+        for entry in self._entries:
+            if entry.key.startswith(prefix):
+                yield (entry,)
+
+
 class MemoryDirectory:
     """Implements :class:`telegraph.directory.port.Directory`; nothing is durable."""
 
@@ -53,6 +68,11 @@ class MemoryDirectory:
         self._check_open()
         keys = sorted(key for key in self._entries if key.startswith(prefix))
         return Snapshot(tuple(self._entries[key] for key in keys[: limit or None]), self._revision)
+
+    @asynccontextmanager
+    async def frozen(self) -> AsyncIterator["_Frozen"]:
+        """The directory as it is now, whatever is committed while the block runs."""
+        yield _Frozen(await self.scan(""))
 
     async def commit(self, conditions: Sequence[Unchanged], writes: Sequence[Put | Delete]) -> int | None:
         """Applies all writes if every condition holds: the new revision, else None."""

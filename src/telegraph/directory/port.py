@@ -9,6 +9,7 @@ do with each other may share one. An entry carries the revision of its last chan
 """
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import msgspec
@@ -85,6 +86,23 @@ class Reads(Protocol):
         ...
 
 
+class Frozen(Protocol):
+    """A directory as it was at one moment, for whoever reads all of it and has no room for all of it."""
+
+    @property
+    def revision(self) -> int:
+        """That moment."""
+        ...
+
+    def pages(self, prefix: str = "") -> AsyncIterator[Sequence[Entry]]:
+        """All entries below the prefix, in key order, some hundreds at a time; may be read more than once.
+
+        Raises:
+            HistoryGone: while iterating, if the moment is too long ago by now (with etcd's default an hour).
+        """
+        ...
+
+
 class Directory(Protocol):
     """An ordered key-value store with compare-and-set transactions, snapshot reads, leases and a watch.
 
@@ -142,4 +160,12 @@ class Directory(Protocol):
 
     async def close(self) -> None:
         """Ends all watches and lets go of files and connections."""
+        ...
+
+
+class FreezableDirectory(Directory, Protocol):
+    """A directory that can be read as a whole, however large it is; each back end is one."""
+
+    def frozen(self) -> AbstractAsyncContextManager[Frozen]:
+        """The directory as it is now, whatever is committed while the block runs."""
         ...

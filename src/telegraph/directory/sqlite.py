@@ -14,12 +14,13 @@ says so, and before each commit and renewal; until then a read may still show th
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from telegraph.directory import sqlite_transactions as inside
-from telegraph.directory.port import Change, Delete, Entry, HistoryGone, LeaseGone, Put, Snapshot, Unchanged
+from telegraph.directory.port import Change, Delete, Entry, Frozen, HistoryGone, LeaseGone, Put, Snapshot, Unchanged
+from telegraph.directory.sqlite_frozen import FrozenEntries
 from telegraph.directory.transactions import KEPT_CHANGES, check_writes, prefix_end
 from telegraph.errors import DataUnreadable, DirectoryUnavailable, DiskFailed
 from telegraph.storage.engine import sqlite3
@@ -47,6 +48,7 @@ class SqliteDirectory:
             DataUnreadable: it cannot be opened or is no database.
             NewerSchema: a newer release wrote it.
         """
+        self._path = path
         self._kept = kept_changes
         self._clock = clock
         self._reader = _open(path, clock())
@@ -71,6 +73,16 @@ class SqliteDirectory:
             ).fetchall()
             (revision,) = connection.execute("SELECT revision FROM counter").fetchone()
         return Snapshot(tuple(Entry(*row) for row in rows), revision)
+
+    @asynccontextmanager
+    async def frozen(self) -> AsyncIterator[Frozen]:
+        """The directory as it is now, whatever is committed while the block runs: a read transaction of its own."""
+        self._check_open()
+        try:
+            with closing(connect(self._path)) as connection:
+                yield FrozenEntries(connection)
+        except (DataUnreadable, sqlite3.Error) as problem:
+            raise DirectoryUnavailable from problem
 
     async def commit(self, conditions: Sequence[Unchanged], writes: Sequence[Put | Delete]) -> int | None:
         """Applies all writes if every condition holds: the new revision, durable, else None."""

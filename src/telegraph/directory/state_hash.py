@@ -24,10 +24,35 @@ def state_hash(entries: Iterable[Entry]) -> str:
     Keys and values are hashed with their lengths, so no two contents have the same encoding. Values are canonical
     already, see :mod:`telegraph.directory.records`.
     """
-    digest = hashlib.sha256(_VERSION)
-    consistent = (entry for entry in entries if entry.key.startswith(CONSISTENT))
-    for entry in sorted(consistent, key=lambda entry: entry.key):
+    hashed = StateHash()
+    for entry in sorted((entry for entry in entries if entry.key.startswith(CONSISTENT)), key=lambda entry: entry.key):
+        hashed.add(entry)
+    return hashed.text
+
+
+class StateHash:
+    """:func:`state_hash` of entries that come one after the other, in key order."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256(_VERSION)
+        self._last = ""
+
+    def add(self, entry: Entry) -> None:
+        """The next entry; one that does not count is left out.
+
+        Raises:
+            ValueError: its key does not come after the last one's.
+        """
+        if not entry.key.startswith(CONSISTENT):
+            return
+        if entry.key <= self._last:
+            raise ValueError("entries are hashed in key order")
+        self._last = entry.key
         for part in (entry.key.encode(), entry.value):
-            digest.update(len(part).to_bytes(8, "big"))
-            digest.update(part)
-    return digest.hexdigest()
+            self._digest.update(len(part).to_bytes(8, "big"))
+            self._digest.update(part)
+
+    @property
+    def text(self) -> str:
+        """64 hex digits, of all that was added so far."""
+        return self._digest.hexdigest()

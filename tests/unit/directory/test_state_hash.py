@@ -2,12 +2,13 @@
 
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from telegraph.directory import records
 from telegraph.directory.port import Entry
-from telegraph.directory.state_hash import CONSISTENT, state_hash
+from telegraph.directory.state_hash import CONSISTENT, StateHash, state_hash
 
 EMPTY = "3faa0ac66d06ff7b5b70b2b110ad4bafffff67f6830493573a7455729bba905b"
 OUTSIDE = (records.SESSIONS, records.USES, records.ENDINGS, records.PRESENCES, records.INVITES, "setting/", "manager/")
@@ -40,6 +41,22 @@ def test_order_revisions_and_what_is_of_one_moment_do_not_count(
 def test_every_change_of_what_counts_shows(content: dict[str, bytes], key: str, value: bytes) -> None:
     changed = {**content, key: value}
     assert (state_hash(entries(changed)) == state_hash(entries(content))) == (content.get(key) == value)
+
+
+@given(contents, outside)
+def test_it_can_be_made_entry_by_entry_in_key_order(content: dict[str, bytes], more: dict[str, bytes]) -> None:
+    hashed = StateHash()
+    for entry in sorted(entries({**more, **content}), key=lambda entry: entry.key):
+        hashed.add(entry)
+    assert hashed.text == state_hash(entries(content))
+
+
+def test_entries_out_of_order_or_twice_are_not_hashed() -> None:
+    for key in ("account/a", "account/b"):
+        hashed = StateHash()
+        hashed.add(Entry("account/b", b"", 1))
+        with pytest.raises(ValueError, match="key order"):
+            hashed.add(Entry(key, b"", 1))
 
 
 def test_bytes_cannot_move_between_key_and_value() -> None:

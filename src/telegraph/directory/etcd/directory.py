@@ -5,8 +5,8 @@ reads). Commits are etcd's transactions that compare revisions of last change.
 """
 
 import math
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Final
 
@@ -16,7 +16,7 @@ from telegraph.directory.etcd.client import EtcdClient
 from telegraph.directory.etcd.failures import AnswerTooLarge
 from telegraph.directory.etcd.gathering import Gathering, Wish
 from telegraph.directory.etcd.watch import Watch
-from telegraph.directory.port import Change, Delete, Entry, HistoryGone, LeaseGone, Put, Snapshot, Unchanged
+from telegraph.directory.port import Change, Delete, Entry, Frozen, HistoryGone, LeaseGone, Put, Snapshot, Unchanged
 from telegraph.directory.transactions import check_writes, prefix_end
 from telegraph.errors import DirectoryUnavailable
 
@@ -28,6 +28,20 @@ _OWN_WITHIN: Final = 0.2
 
 PAGE: Final = 500
 """Entries that a scan asks for at once; fewer if they are so large that an answer does not fit into one message."""
+
+
+class _Frozen:
+    """Implements :class:`telegraph.directory.port.Frozen`."""
+
+    def __init__(self, read: Callable[..., AsyncGenerator[Snapshot]], revision: int) -> None:
+        self._read = read
+        self.revision = revision
+
+    async def pages(self, prefix: str = "") -> AsyncIterator[Sequence[Entry]]:
+        """All entries below the prefix, in key order, some hundreds at a time."""
+        async with aclosing(self._read(prefix, revision=self.revision)) as pages:
+            async for page in pages:
+                yield page.entries
 
 
 class EtcdDirectory:
@@ -80,11 +94,21 @@ class EtcdDirectory:
                 continue
 
     async def _pages(self, prefix: str, limit: int, *, stale: bool) -> Snapshot:
-        begin, end = self._range(prefix)
         entries: list[Entry] = []
-        revision, size, more = 0, PAGE, True
-        while more and (not limit or len(entries) < limit):
-            wanted = min(size, limit - len(entries)) if limit else size
+        revision = 0
+        async for page in self._read(prefix, limit, stale=stale):
+            entries += page.entries
+            revision = page.revision
+        return Snapshot(tuple(entries), revision)
+
+    async def _read(
+        self, prefix: str, limit: int = 0, *, revision: int = 0, stale: bool = False
+    ) -> AsyncGenerator[Snapshot]:
+        """Entries as of a revision, or as of the first answer's if that is 0, page by page; one at least."""
+        begin, end = self._range(prefix)
+        left, size, more = limit, PAGE, True
+        while more and (not limit or left > 0):
+            wanted = min(size, left) if limit else size
             request = rpc.RangeRequest(key=begin, range_end=end, limit=wanted, revision=revision, serializable=stale)
             try:
                 answer = await self._range_of(request)
@@ -94,9 +118,16 @@ class EtcdDirectory:
                 size = max(1, wanted // 8)
                 continue
             revision, more = revision or answer.header.revision, answer.more
-            entries += map(self._entry, answer.kvs)
+            left -= len(answer.kvs)
             begin = answer.kvs[-1].key + b"\0" if answer.kvs else end
-        return Snapshot(tuple(entries), revision)
+            yield Snapshot(tuple(map(self._entry, answer.kvs)), revision)
+
+    @asynccontextmanager
+    async def frozen(self) -> AsyncIterator[Frozen]:
+        """The directory as it is now, whatever is committed while the block runs; etcd keeps an old one for an hour."""
+        begin, end = self._range("")
+        answer = await self._range_of(rpc.RangeRequest(key=begin, range_end=end, count_only=True))
+        yield _Frozen(self._read, answer.header.revision)
 
     async def commit(self, conditions: Sequence[Unchanged], writes: Sequence[Put | Delete]) -> int | None:
         """Applies all writes if every condition holds: the new revision, else None.

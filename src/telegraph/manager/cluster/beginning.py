@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from telegraph.directory.port import Directory
+from telegraph.directory.port import FreezableDirectory
 from telegraph.directory.sqlite import SqliteDirectory
 from telegraph.errors import CannotStart
 from telegraph.manager.ca import CA_FILE, CertificateAuthority
@@ -88,7 +88,7 @@ async def begin(place: Place, stack: contextlib.AsyncExitStack) -> Running:
     return running
 
 
-async def _take_over(place: Place, target: Directory) -> int:
+async def _take_over(place: Place, target: FreezableDirectory) -> int:
     path = place.data / DIRECTORY_FILE
     if not path.exists():
         return 0

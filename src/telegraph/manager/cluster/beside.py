@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from telegraph.directory.port import Directory
+from telegraph.directory.port import FreezableDirectory
 from telegraph.directory.sqlite import SqliteDirectory
 from telegraph.errors import DataUnreadable, NotInCluster
 from telegraph.manager.clock import read_clock
@@ -67,7 +67,7 @@ async def group_beside(data: Path, *, without_itself: bool = False) -> "AsyncIte
 
 
 @contextlib.asynccontextmanager
-async def directory_beside(data: Path) -> "AsyncIterator[Directory]":
+async def directory_beside(data: Path) -> "AsyncIterator[FreezableDirectory]":
     """A manager's directory, SQLite or etcd. None is made: an empty one would pass for it, and stand in a join's way.
 
     Raises:

@@ -1,11 +1,12 @@
 """From a single manager's SQLite into an empty etcd: everything, as of one moment."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
 from typing import Final
 
 from telegraph.directory import records
-from telegraph.directory.port import Directory, Entry, Put
-from telegraph.directory.state_hash import state_hash
+from telegraph.directory.port import Entry, FreezableDirectory, Frozen, Put
+from telegraph.directory.state_hash import StateHash
 from telegraph.errors import CannotStart
 
 _MOST_KEYS: Final = 100
@@ -39,20 +40,49 @@ def is_copied(entry: Entry) -> bool:
     return entry.key != records.DIRECTORY_ID and not entry.lease
 
 
-async def copy_all(source: Directory, target: Directory) -> int:
+async def copy_all(source: FreezableDirectory, target: FreezableDirectory) -> int:
     """Copies everything into a directory that has none of it: how many entries.
 
     Raises:
         CannotStart: what arrived is not what was sent.
         DirectoryUnavailable: one of the two does not answer.
     """
-    snapshot = await source.scan("")
-    entries = [entry for entry in snapshot.entries if is_copied(entry)]
-    for batch in batches(entries):
-        await target.commit([], [Put(entry.key, entry.value) for entry in batch])
-    arrived = {entry.key: entry.value for entry in (await target.scan("")).entries}
-    if any(arrived.get(entry.key) != entry.value for entry in entries):
-        raise CannotStart(detail="the directory did not arrive whole in etcd; nothing was changed, try again")
-    if state_hash(snapshot.entries) != state_hash((await target.scan("")).entries):
-        raise CannotStart(detail="etcd holds more than the directory that was copied; try again")
-    return len(entries)
+    async with source.frozen() as frozen:
+        count = 0
+        async for page in frozen.pages():
+            entries = [entry for entry in page if is_copied(entry)]
+            count += len(entries)
+            for batch in batches(entries):
+                await target.commit([], [Put(entry.key, entry.value) for entry in batch])
+        async with target.frozen() as arrived:
+            if not await _has_all(frozen, arrived):
+                raise CannotStart(detail="the directory did not arrive whole in etcd; nothing was changed, try again")
+            if await _hash_of(frozen) != await _hash_of(arrived):
+                raise CannotStart(detail="etcd holds more than the directory that was copied; try again")
+    return count
+
+
+async def _has_all(source: Frozen, target: Frozen) -> bool:
+    """Whether everything that is copied is in the target too, both read side by side in key order."""
+    async with aclosing(_entries(source)) as sent, aclosing(_entries(target)) as there:
+        found = await anext(there, None)
+        async for entry in sent:
+            while found is not None and found.key < entry.key:
+                found = await anext(there, None)
+            if is_copied(entry) and (found is None or (found.key, found.value) != (entry.key, entry.value)):
+                return False
+    return True
+
+
+async def _hash_of(frozen: Frozen) -> str:
+    hashed = StateHash()
+    async with aclosing(_entries(frozen)) as entries:
+        async for entry in entries:
+            hashed.add(entry)
+    return hashed.text
+
+
+async def _entries(frozen: Frozen) -> AsyncGenerator[Entry]:
+    async for page in frozen.pages():
+        for entry in page:
+            yield entry

@@ -82,9 +82,13 @@ def kept(entries: Iterable[Entry]) -> list[Entry]:
     ]
 
 
-def parts(manifest: Manifest, entries: Sequence[Entry]) -> Iterator[bytes]:
-    """The content, part by part."""
-    yield _framed(manifest)
+def begun(manifest: Manifest) -> bytes:
+    """The beginning of the content."""
+    return _framed(manifest)
+
+
+def continued(entries: Sequence[Entry]) -> Iterator[bytes]:
+    """The next entries, as parts of the content; none for none."""
     for begin in range(0, len(entries), _TOGETHER):
         yield _framed([(entry.key, entry.value) for entry in entries[begin : begin + _TOGETHER]])
 

@@ -10,7 +10,7 @@ from typing import IO
 from telegraph.directory.port import Put
 from telegraph.directory.records import ACCOUNTS
 from telegraph.directory.sqlite import SqliteDirectory
-from telegraph.directory.state_hash import state_hash
+from telegraph.directory.state_hash import StateHash
 from telegraph.errors import BackupUnreadable, DataUnreadable, DirectoryUnavailable, WrongPassphrase
 from telegraph.manager.ca import CertificateAuthority
 from telegraph.manager.keeping.content import Reader, revived
@@ -121,10 +121,18 @@ async def _fill(draft: Path, content: Reader, *, sessions: bool) -> Kept:
             writes = [Put(key, value) for key, value in revived(pairs, sessions=sessions)]
             accounts += sum(write.key.startswith(ACCOUNTS) for write in writes)
             await directory.commit([], writes)
-        stored = await directory.scan("")
-        if state_hash(stored.entries) != manifest.state_hash:
+        if await _hash_of(directory) != manifest.state_hash:
             raise Damaged
     finally:
         await directory.close()
     CertificateAuthority.from_pem(manifest.ca.encode(), manifest.ca_key).save(draft)
     return Kept(accounts, manifest.revision, manifest.state_hash)
+
+
+async def _hash_of(directory: SqliteDirectory) -> str:
+    hashed = StateHash()
+    async with directory.frozen() as frozen:
+        async for page in frozen.pages():
+            for entry in page:
+                hashed.add(entry)
+    return hashed.text

@@ -65,17 +65,26 @@ class Sealer:
         self._key, check = _keys(passphrase, salt, chosen, parameters)
         self.header = parameters + check
 
+        self._cipher, self._waiting, self._number = AESGCM(self._key), bytearray(), 0
+
     def seal(self, content: Iterable[bytes]) -> Iterator[bytes]:
-        """The file, piece by piece; may be called once."""
+        """The file, piece by piece; may be called once, instead of what follows."""
         yield self.header
-        cipher, waiting, number = AESGCM(self._key), bytearray(), 0
         for piece in content:
-            waiting += piece
-            while len(waiting) >= CHUNK:
-                yield cipher.encrypt(_nonce(number, last=False), bytes(waiting[:CHUNK]), None)
-                del waiting[:CHUNK]
-                number += 1
-        yield cipher.encrypt(_nonce(number, last=True), bytes(waiting), None)
+            yield from self.add(piece)
+        yield self.end()
+
+    def add(self, piece: bytes) -> Iterator[bytes]:
+        """The next piece of the content: the chunks that are full by now."""
+        self._waiting += piece
+        while len(self._waiting) >= CHUNK:
+            yield self._cipher.encrypt(_nonce(self._number, last=False), bytes(self._waiting[:CHUNK]), None)
+            del self._waiting[:CHUNK]
+            self._number += 1
+
+    def end(self) -> bytes:
+        """The last chunk, after which nothing may come."""
+        return self._cipher.encrypt(_nonce(self._number, last=True), bytes(self._waiting), None)
 
 
 def unseal(read: Callable[[int], bytes], passphrase: str) -> Iterator[bytes]:

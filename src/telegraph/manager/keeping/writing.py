@@ -4,9 +4,9 @@ from pathlib import Path
 
 import msgspec
 
-from telegraph.directory.port import Directory, Snapshot
+from telegraph.directory.port import Directory, Frozen, HistoryGone
 from telegraph.directory.records import ACCOUNTS
-from telegraph.directory.state_hash import state_hash
+from telegraph.directory.state_hash import StateHash
 from telegraph.errors import BackupNotWritten, DataUnreadable
 from telegraph.manager.ca import CertificateAuthority
 from telegraph.manager.clock import read_clock
@@ -14,7 +14,7 @@ from telegraph.manager.cluster.beside import check_data, directory_beside
 from telegraph.manager.cluster.secret import ClusterSecret
 from telegraph.manager.cluster.state import is_member
 from telegraph.manager.cluster.vault import load_authority
-from telegraph.manager.keeping.content import Manifest, kept, parts
+from telegraph.manager.keeping.content import Manifest, begun, continued, kept
 from telegraph.manager.keeping.sealing import Sealer
 from telegraph.manager.places import DIRECTORY_FILE
 from telegraph.protocol.version import __version__
@@ -55,8 +55,9 @@ async def back_up(data: Path, target: Path, passphrase: str, stretching: Stretch
     check_target(data, target)
     async with directory_beside(data) as directory:
         authority = await _authority(data, directory)
-        snapshot = await directory.scan("")
-    return _write(snapshot, authority, target, Sealer(passphrase, stretching))
+        sealer = Sealer(passphrase, stretching)  # which takes a moment, before the moment that is kept
+        async with directory.frozen() as frozen:
+            return await _write(frozen, authority, target, sealer)
 
 
 async def _authority(data: Path, directory: Directory) -> CertificateAuthority:
@@ -65,23 +66,41 @@ async def _authority(data: Path, directory: Directory) -> CertificateAuthority:
     return CertificateAuthority.load(data)
 
 
-def _write(snapshot: Snapshot, authority: CertificateAuthority, target: Path, sealer: Sealer) -> Kept:
-    entries = kept(snapshot.entries)
-    manifest = Manifest(
-        version=__version__,
-        made=read_clock().text,
-        revision=snapshot.revision,
-        state_hash=state_hash(entries),
-        entries=len(entries),
-        ca=authority.pem,
-        ca_key=authority.key_pem,
-    )
+async def _write(frozen: Frozen, authority: CertificateAuthority, target: Path, sealer: Sealer) -> Kept:
+    """Reads everything twice, page by page: what it comes to stands at the beginning of the file."""
     try:
+        found, count = await _survey(frozen)
+        manifest = Manifest(
+            version=__version__,
+            made=read_clock().text,
+            revision=found.revision,
+            state_hash=found.state_hash,
+            entries=count,
+            ca=authority.pem,
+            ca_key=authority.key_pem,
+        )
         with new_file(target) as file:
-            file.writelines(sealer.seal(parts(manifest, entries)))
+            file.write(sealer.header)
+            file.writelines(sealer.add(begun(manifest)))
+            async for page in frozen.pages():
+                for part in continued(kept(page)):
+                    file.writelines(sealer.add(part))
+            file.write(sealer.end())
     except FileExistsError:
         raise BackupNotWritten(path=target, detail="there is a file of that name") from None
     except OSError as problem:
         raise BackupNotWritten(path=target, detail=problem.strerror) from problem
-    accounts = sum(entry.key.startswith(ACCOUNTS) for entry in entries)
-    return Kept(accounts, manifest.revision, manifest.state_hash)
+    except HistoryGone:
+        raise BackupNotWritten(path=target, detail="it took longer than etcd keeps what was; try again") from None
+    return found
+
+
+async def _survey(frozen: Frozen) -> tuple[Kept, int]:
+    """What a backup will have in it, and how many entries that are."""
+    hashed, count, accounts = StateHash(), 0, 0
+    async for page in frozen.pages():
+        for entry in kept(page):
+            hashed.add(entry)
+            count += 1
+            accounts += entry.key.startswith(ACCOUNTS)
+    return Kept(accounts, frozen.revision, hashed.text), count

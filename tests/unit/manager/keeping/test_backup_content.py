@@ -9,7 +9,7 @@ from telegraph.directory import cluster_records, records
 from telegraph.directory.port import Entry
 from telegraph.directory.records import Presence, decode, encode
 from telegraph.directory.state_hash import state_hash
-from telegraph.manager.keeping.content import Manifest, Pair, Reader, kept, parts, revived
+from telegraph.manager.keeping.content import Manifest, Pair, Reader, begun, continued, kept, revived
 from telegraph.manager.keeping.sealing import Damaged
 
 USER = "a" * 32
@@ -38,6 +38,10 @@ def manifest(count: int, state: str = "") -> Manifest:
     return Manifest("1.0", "2030-01-01T00:00:00Z", 9, state, count, "certificate", b"secret key")
 
 
+def parts(said: Manifest, given_entries: list[Entry]) -> list[bytes]:
+    return [begun(said), *continued(given_entries)]
+
+
 def read(content: bytes, size: int = 7) -> tuple[Manifest, list[Pair]]:
     reader = Reader(content[begin : begin + size] for begin in range(0, len(content), size))
     return reader.manifest, [pair for pairs in reader.pairs() for pair in pairs]
@@ -52,9 +56,17 @@ def test_everything_that_was_put_in_comes_out_in_order(given_entries: list[Entry
     )
 
 
+@given(entries, st.integers(1, 9))
+def test_it_does_not_matter_how_entries_are_handed_in(given_entries: list[Entry], size: int) -> None:
+    said = manifest(len(given_entries))
+    pages = [given_entries[begin : begin + size] for begin in range(0, len(given_entries), size)]
+    content = b"".join([begun(said), *(part for page in [*pages, []] for part in continued(page))])
+    assert read(content) == read(b"".join(parts(said, given_entries)))
+
+
 def test_many_entries_are_many_parts_none_of_which_is_large() -> None:
     many = [Entry(f"account/{number}", b"x" * 300, 1) for number in range(5000)]
-    pieces = list(parts(manifest(5000), many))
+    pieces = parts(manifest(5000), many)
     assert len(pieces) == 11
     assert max(map(len, pieces)) < 500 * 400
     assert len(read(b"".join(pieces), 65536)[1]) == 5000

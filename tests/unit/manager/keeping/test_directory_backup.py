@@ -1,12 +1,14 @@
 """A directory goes into a file and comes back whole, or not at all and with one plain sentence."""
 
 import io
+import tracemalloc
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from telegraph.directory import cluster_records, records
-from telegraph.directory.port import Entry, Put
+from telegraph.directory.port import Entry, HistoryGone, Put
 from telegraph.directory.records import Presence, decode, encode
 from telegraph.directory.sqlite import SqliteDirectory
 from telegraph.directory.state_hash import state_hash
@@ -21,9 +23,9 @@ from telegraph.errors import (
 from telegraph.manager.ca import CertificateAuthority
 from telegraph.manager.clock import read_clock
 from telegraph.manager.cluster.state import ClusterState, save_state
-from telegraph.manager.keeping import restoring
+from telegraph.manager.keeping import restoring, writing
 from telegraph.manager.keeping.restoring import check_place, restore
-from telegraph.manager.keeping.sealing import FORMAT, HEADER_BYTES, MAGIC
+from telegraph.manager.keeping.sealing import FORMAT, HEADER_BYTES, MAGIC, Sealer
 from telegraph.manager.keeping.writing import Kept, back_up, check_target
 from telegraph.manager.places import DIRECTORY_FILE, load_or_create_ca
 from telegraph.manager.revocations import directory_id
@@ -234,3 +236,46 @@ async def test_there_must_be_a_directory_and_a_ca_to_back_up(data: Path, copy: P
     assert not (data / DIRECTORY_FILE).exists()
     assert not (tmp_path / "new").exists()
     assert left_in(copy.parent) == ["copy", "manager"]
+
+
+class Vast:
+    """A directory as of one moment, whose entries are made when they are read."""
+
+    revision = 7
+    entries = 40_000
+
+    async def pages(self, prefix: str = "") -> AsyncIterator[list[Entry]]:
+        assert not prefix
+        for begin in range(0, self.entries, 500):
+            yield [Entry(records.account_key(f"{begin + n:032x}"), b"x" * 400, 1) for n in range(500)]
+
+
+async def test_a_backup_needs_no_more_memory_for_more_accounts(tmp_path: Path) -> None:
+    authority = CertificateAuthority.create("Testing", read_clock().utc)
+    sealer = Sealer(PASSPHRASE, QUICK)
+    tracemalloc.start()
+    try:
+        written = await writing._write(Vast(), authority, tmp_path / "copy", sealer)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert written.accounts == Vast.entries
+    assert size_of(tmp_path / "copy") > 16 * 1024 * 1024
+    assert most < 2 * 1024 * 1024
+
+
+def size_of(path: Path) -> int:
+    return path.stat().st_size
+
+
+async def test_a_backup_that_takes_longer_than_etcd_remembers_leaves_nothing(tmp_path: Path) -> None:
+    class Forgotten(Vast):
+        async def pages(self, prefix: str = "") -> AsyncIterator[list[Entry]]:
+            async for page in super().pages(prefix):
+                yield page
+                raise HistoryGone
+
+    authority = CertificateAuthority.create("Testing", read_clock().utc)
+    with pytest.raises(BackupNotWritten, match="longer than etcd keeps"):
+        await writing._write(Forgotten(), authority, tmp_path / "copy", Sealer(PASSPHRASE, QUICK))
+    assert left_in(tmp_path) == []

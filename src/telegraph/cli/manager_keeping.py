@@ -75,7 +75,8 @@ def backup(file: Path, data: Path, passphrase_file: Path | None, form: str) -> N
 def restore(file: Path, data: Path, passphrase_file: Path | None, keep_sessions: bool, form: str) -> None:
     """Make a new manager of a backup that "telegraph manager backup" wrote, of a single manager or a cluster.
 
-    Start it at the old address; with --cluster-init it becomes the first of a new cluster. Managers of before must not
+    What comes back is a single manager. Start it at the old address; with --cluster-init it becomes the first of a new
+    cluster, which is the only way into etcd: nothing is restored into a cluster that runs. Managers of before must not
     run any more. Everybody logs in again, with the password of the backup's day.
 
     \b

@@ -29,12 +29,12 @@ class Together:
         self.secrets = found(root / "organisation")
         self.running: dict[int, RunningProcess] = {}
 
-    def start(self, number: int) -> None:
+    def start(self, number: int, *options: str) -> None:
         peers = [word for host in HOSTS for word in ("--peers-dns", host)]
         self.running[number] = RunningProcess(
             *("manager", "run", "--data", str(self.root / str(number)), "--host", HOSTS[number]),
             *("--port", str(self.port), "--udp-port", "0", "--bcrypt-cost", "4", "--etcd-port", str(self.port + 1)),
-            *("--org-file", str(self.secrets), "--bootstrap-expect", "3", *peers),
+            *("--org-file", str(self.secrets), *(options or ("--bootstrap-expect", "3", *peers))),
             ready=READY,
             env={"TELEGRAPH_TESTING": "1"},
         )
@@ -74,5 +74,33 @@ def test_managers_that_start_in_any_order_form_one_group_and_one_too_many_joins_
         together.close()
         together.start_all(order)  # the options of the first start do no harm at the next
         assert len(together.status(order[0])["members"]) == 4
+    finally:
+        together.close()
+
+
+@pytest.mark.timeout(120)
+def test_a_site_whose_managers_are_early_waits_for_the_other_one_and_then_joins_it(tmp_path: Path) -> None:
+    together = Together(tmp_path)
+    peers = [word for host in HOSTS[1:3] for word in ("--peers-dns", host)]
+    joining = (
+        "--site",
+        "cusco",
+        "--bootstrap-expect",
+        "2",
+        *peers,
+        "--join-site",
+        f"https://{HOSTS[0]}:{together.port}",
+    )
+    threads = [threading.Thread(target=together.start, args=(number, *joining)) for number in (1, 2)]
+    try:
+        for thread in threads:
+            thread.start()
+        together.start(0, "--site", "lima", "--cluster-init")
+        for thread in threads:
+            thread.join()
+        shown = telegraph("manager", "sites", "--data", tmp_path / "0", "--format", "json")
+        assert [(site["site"], len(site["managers"]) > 0) for site in shown.json["others"]] == [("cusco", True)]
+        assert [together.status(number)["site"] for number in range(3)] == ["lima", "cusco", "cusco"]
+        assert {together.status(number)["state_hash"] for number in range(3)} == {shown.json["state_hash"]}
     finally:
         together.close()

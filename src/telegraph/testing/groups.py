@@ -20,6 +20,9 @@ from telegraph.testing.processes import PROGRAM, RunningProcess, telegraph
 _PORTS: Final = range(10_000, 30_000)
 """Below the ports that the kernel gives out by itself."""
 
+_PORTS_EACH: Final = 4
+"""Of a manager: its API, two of etcd, and that for other sites."""
+
 READY: Final = r"Manager ready: (?P<url>https?://\S+)"
 JOINED_WITHIN: Final = 90.0
 
@@ -89,7 +92,7 @@ class ManagerGroup:
 
     def _next(self) -> int:
         number = len(self.urls)
-        self._ports[number] = free_ports(4)
+        self._ports[number] = free_ports(_PORTS_EACH)
         self.urls.append(f"https://{self._host(number)}:{self._ports[number]}")
         return number
 
@@ -105,6 +108,18 @@ class ManagerGroup:
         entering = ("--cluster-init",) if number == 0 else self.joining()
         self.start(number, *entering, *options)
         return number
+
+    def form(self, count: int, *options: str) -> None:
+        """Starts so many managers at once, which form the group by themselves; much quicker than one after the other.
+
+        Each must have an address of its own; they share the ports.
+        """
+        first = free_ports(_PORTS_EACH)
+        peers = [word for number in range(count) for word in ("--peers-dns", self._host(number))]
+        for number in range(count):
+            self._ports[number] = first
+            self.urls.append(f"https://{self._host(number)}:{first}")
+        self.start_all("--bootstrap-expect", str(count), *peers, *options)
 
     def joining(self) -> tuple[str, ...]:
         """The options with which a manager joins those that run."""
@@ -128,13 +143,13 @@ class ManagerGroup:
         )
         return process
 
-    def start_all(self) -> None:
+    def start_all(self, *options: str) -> None:
         """Starts all that are not running at once, and waits until they answer."""
         failures: list[BaseException] = []
 
         def start(number: int) -> None:
             try:
-                self.start(number)
+                self.start(number, *options)
             except BaseException as failure:  # noqa: BLE001 - it is raised below, in the test's own thread
                 failures.append(failure)
 

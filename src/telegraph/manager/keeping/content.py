@@ -14,6 +14,7 @@ sessions, their last uses               yes             dropped, unless they are
                                                         since then, maybe a stolen device's, would live again
 the directory's own name                no              a new one is drawn, so that cursors of nodes end
 managers, join token, sealed CAs        no              a new group makes its own around the same CA
+which site it is, and the other sites    yes             it is that site again, and tells them where it is now
 how far other sites' changes are known  no              all of them are asked for anew
 what hangs on a lease                   no              it belongs to a process
 ======================================  ==============  ======================================================
@@ -28,7 +29,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from telegraph.directory import records
-from telegraph.directory.cluster_records import MANAGERS
+from telegraph.directory.cluster_records import LINKS, MANAGERS, OWN_SITE
 from telegraph.directory.port import Entry
 from telegraph.directory.records import Presence, decode, encode
 from telegraph.manager.cluster.copying import is_copied
@@ -38,7 +39,7 @@ from telegraph.manager.presence import put_offline
 Pair = tuple[str, bytes]
 T = TypeVar("T")
 
-_LEFT_OUT: Final = (MANAGERS, "cluster/", "leader/", records.CURSORS)
+_LEFT_OUT: Final = (MANAGERS, "cluster/", "leader/", LINKS, records.CURSORS)
 _OF_SESSIONS: Final = (records.SESSIONS, records.USES)
 _TOGETHER: Final = 500
 """Entries in a part, which is also one commit when they come back."""
@@ -78,7 +79,8 @@ def kept(entries: Iterable[Entry]) -> list[Entry]:
     return [
         entry
         for entry in entries
-        if entry.key.startswith(records.PRESENCES) or (is_copied(entry) and not entry.key.startswith(_LEFT_OUT))
+        if entry.key.startswith((records.PRESENCES, OWN_SITE))
+        or (is_copied(entry) and not entry.key.startswith(_LEFT_OUT))
     ]
 
 

@@ -11,6 +11,7 @@ Whatever breaks off, the same command goes on: in step 1 nothing has happened; s
 knows its own name again by the id of the site, and copies over what an earlier try has left.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from datetime import datetime
@@ -31,7 +32,6 @@ from telegraph.manager.cluster.members import Members
 from telegraph.manager.cluster.membership import membership_lock
 from telegraph.manager.cluster.organisation import Organisation, read_organisation
 from telegraph.manager.cluster.own_site import DEFAULT
-from telegraph.manager.cluster.patience import patiently
 from telegraph.manager.cluster.place import Place
 from telegraph.manager.cluster.secret import ClusterSecret
 from telegraph.manager.cluster.token import JoinToken, new_secret, parse_token
@@ -50,7 +50,6 @@ log = structlog.get_logger(__name__)
 
 _REGISTERED_WITHIN: Final = 10.0
 _SILENCE: Final = 30.0
-_FOR_EVER: Final = 10.0 * 365 * 86400
 _ASK_EVERY: Final = 1.0
 
 
@@ -116,8 +115,24 @@ async def enter(place: Place, directory: Directory, members: Members, ca: Certif
         own = decode(entry.value, OwnSite)
         if own.joined:
             return own
-        within = _FOR_EVER if settings.cluster.expect else 0.0
-        return await patiently(lambda: _join(place, directory, members, credentials, own), within, _ASK_EVERY)
+        if settings.cluster.expect:
+            await _other_site(place, own)
+        return await _join(place, directory, members, credentials, own)
+
+
+async def _other_site(place: Place, own: OwnSite) -> None:
+    """Waits, however long it takes, until the other site answers: the two may have been started together."""
+    told = False
+    while True:
+        try:
+            await _ask(place, _token(place), own.id)
+        except Unavailable as away:
+            if not told:
+                log.warning("waiting_for_other_site", url=place.settings.cluster.join_site, code=away.code)
+            told = True
+            await asyncio.sleep(_ASK_EVERY)
+        else:
+            return
 
 
 async def _join(

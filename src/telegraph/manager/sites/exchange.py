@@ -76,7 +76,7 @@ class Exchange:
         self._directory = directory
         self._members = members
         self._caller = Caller(credentials)
-        self._tools = None if apply is None else Tools(directory, self._caller, apply, clock)
+        self._tools = None if apply is None else Tools(directory, self._caller, apply, clock, self._site)
         self._links: dict[str, Link] = {}
         self._calls: dict[str, Call] = {
             f"GET {PATH_STATE}": self._state,
@@ -84,6 +84,9 @@ class Exchange:
         }
         streams = {f"GET {PATH_CHANGES}": self._changes, f"GET {PATH_SNAPSHOT}": self._snapshot}
         self._listener = Listener(credentials, self._calls, streams)
+
+    def _site(self) -> Site:
+        return site_of(self.own, self._members.all)
 
     # --- life ---
 

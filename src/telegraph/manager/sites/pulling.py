@@ -24,10 +24,12 @@ from telegraph.manager.jobs import Fence
 from telegraph.manager.moment import Clock
 from telegraph.manager.sites.calling import Caller
 from telegraph.manager.sites.hearing import Hearing, pause_after
+from telegraph.manager.sites.registering import Registration
 from telegraph.protocol.sites import (
     MAX_BYTES,
     MAX_ENTRIES,
     PATH_CHANGES,
+    PATH_REGISTER,
     PATH_SNAPSHOT,
     PATH_STATE,
     Batch,
@@ -55,12 +57,13 @@ _CURSOR_EVERY: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What every link works with."""
+    """What every link works with; ``own`` is this site as others are to know it."""
 
     directory: Directory
     caller: Caller
     apply: Apply
     clock: Clock
+    own: Callable[[], Site]
 
 
 class Link:
@@ -146,6 +149,7 @@ class Link:
         state = await self._tools.caller.ask(url, PATH_STATE, SiteState)
         if state.site != self.site.name:
             raise ManagerAway  # the address is another site's by now
+        await self._tools.caller.ask(url, PATH_REGISTER, SiteState, Registration(self._tools.own()))
         cursor = self._cursor or await stored_cursor(self._tools.directory, self.site.name)
         if cursor is None or cursor.directory_id != state.directory_id:
             cursor = await self._catch_up(url, state.directory_id, hearing)

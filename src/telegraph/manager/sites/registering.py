@@ -1,4 +1,7 @@
-"""A new site makes itself known: from then on it counts, and every other site hears it.
+"""A site makes itself known: a new one counts from then on, and every other site hears it.
+
+One that is known says again where it is whenever it begins to hear another: its machines may all have moved while it
+was cut off, or come back from a backup elsewhere, so that nobody could hear it any more.
 
 In the same commit stands that there are several sites (``setting/several-sites``): nothing that the newcomer may read
 from here on is removed without a mark that it was.
@@ -48,14 +51,19 @@ async def register(directory: Directory, own: str, asked: Asked) -> SiteState:
     place = records.site_key(wanted.site.name)
     for _ in range(_TRIES):
         entry = await check_free(directory, own, asking)
-        version = 0 if entry is None else records.decode(entry.value, Site).version
+        known = None if entry is None else records.decode(entry.value, Site)
+        version = 0 if known is None else known.version
+        if known == msgspec.structs.replace(wanted.site, version=version):
+            break
         site = msgspec.structs.replace(wanted.site, version=version + 1)
         conditions = [Unchanged(place, entry.revision if entry else 0)]
         writes = [Put(place, records.encode(site)), Put(records.SEVERAL, YES)]
         if await directory.commit(conditions, writes) is not None:
             log.warning("site_registered", site=site.name, managers=len(site.urls))
-            return SiteState(own, await directory_id(directory), await head_of(directory))
-    raise Conflict
+            break
+    else:
+        raise Conflict
+    return SiteState(own, await directory_id(directory), await head_of(directory))
 
 
 def _read(body: bytes) -> Registration:

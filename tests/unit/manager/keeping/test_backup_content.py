@@ -109,10 +109,12 @@ def test_what_belongs_to_a_group_a_process_or_the_directory_itself_is_left_out()
     out = [
         *(records.DIRECTORY_ID, cluster_records.CA, cluster_records.ETCD_CA, cluster_records.TOKEN),
         *(cluster_records.LOCK, cluster_records.LEADER, cluster_records.manager_key("m1")),
+        *(cluster_records.link_key("cusco"), records.cursor_key("cusco")),
     ]
     assert kept([Entry(key, b"x", 1) for key in out]) == []
     assert kept([Entry(records.account_key(USER), b"x", 1, lease=3)]) == []
     stays = [records.account_key(USER), records.REGISTRATION, records.invite_key("c"), records.session_key(USER, "t")]
+    stays += [cluster_records.OWN_SITE, records.site_key("cusco"), records.SEVERAL]
     assert [entry.key for entry in kept([Entry(key, b"x", 1) for key in stays])] == stays
     assert kept([Entry(records.presence_key(USER), b"x", 1, lease=3)]) != [], "each account has its presence"
 

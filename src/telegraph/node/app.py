@@ -8,7 +8,7 @@ from telegraph.node import acts, history, oneself, receipts, streams
 from telegraph.node.contacts import possible_name
 from telegraph.node.entering import Entering
 from telegraph.node.expiry import MAX_SECONDS, MIN_SECONDS
-from telegraph.node.model import Contact, Event, Message, as_time, id_bytes, id_text
+from telegraph.node.model import Contact, Event, Message, Sites, as_time, id_bytes, id_text
 from telegraph.node.people import SafetyNumber
 from telegraph.peer.port import Unreachable
 from telegraph.protocol.frames import MAX_TEXT_BYTES
@@ -42,6 +42,11 @@ class Node(Entering):
             ManagerAway: the directory cannot be asked now.
         """
         return self._decisions.shown(await self._member.search(query), online_only=not query)
+
+    @property
+    def sites(self) -> Sites:
+        """The sites of the organisation, as far as a manager has told in this run."""
+        return self._membership.sites if self._membership else Sites()
 
     async def contact(self, user: str) -> Contact:
         """Somebody by name: known here, or else looked up in the directory and pinned.

@@ -56,9 +56,16 @@ def given_managers(settings: NodeSettings, database: SmallStore) -> list[str]:
     return list(settings.managers) or _urls(database, "managers_given")
 
 
-async def keep_managers(database: SmallStore, given: Sequence[str], known: Sequence[str]) -> None:
-    """Remembers both for the next start."""
-    await database.set(managers=" ".join(known).encode(), managers_given=" ".join(given).encode())
+def home_site(database: SmallStore) -> str:
+    """The site that this node belongs to: that of its last log-in; empty before the first."""
+    return (database.setting("site") or b"").decode()
+
+
+async def keep_managers(database: SmallStore, given: Sequence[str], known: Sequence[str], home: str) -> None:
+    """Remembers them, and the site, for the next start."""
+    await database.set(
+        managers=" ".join(known).encode(), managers_given=" ".join(given).encode(), site=home.encode() or None
+    )
 
 
 def _urls(database: SmallStore, name: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 One that failed rests, longer each time, with jitter; meanwhile the others are asked at once. Those that a node learns
 of are put at random places behind the one in use, so that the nodes of a manager that dies do not all go to the same.
+Managers of other sites come after all of the own site.
 """
 
 import contextlib
@@ -41,6 +42,7 @@ class ManagerChoice:
         self._urls = list(dict.fromkeys((*self.given, *known)))
         self._rng = rng
         self._first, self._last = first, last
+        self._far: list[str] = []
         self._bound: dict[str, float] = {}
         self._until: dict[str, float] = {}
         self._heard: dict[str, float] = {}
@@ -81,6 +83,10 @@ class ManagerChoice:
         self._until.pop(url, None)
         self._bound.pop(url, None)
 
+    def is_far(self, url: str) -> bool:
+        """Whether it is another site's, as the one in use tells."""
+        return url in self._far
+
     def prefer(self, url: str) -> None:
         """It is the one in use from now on."""
         if url in self._urls and self._urls[0] != url:
@@ -100,23 +106,34 @@ class ManagerChoice:
         self._urls = list(dict.fromkeys((*urls, *self._urls)))
         return new
 
-    def told(self, urls: Iterable[str], by: str) -> bool:
+    def told(self, urls: Iterable[str], by: str, far: Iterable[str] | None = None) -> bool:
         """A manager tells which there are; whether that changed anything.
 
         Those that it does not name are forgotten, unless the user gave them or it is the one that tells. Plain HTTP is
         taken from one that is spoken to in plain HTTP only: nobody can talk a node out of TLS.
+
+        ``far`` are the managers of other sites; without it, those that were told before stay as they are.
         """
-        named = _usable(urls, plain=by.startswith("http://"))
+        plain, before = by.startswith("http://"), list(self._urls)
+        named = _usable(urls, plain=plain)
         if not named:
             return False
+        self._far = [url for url in (self._far if far is None else _usable(far, plain=plain)) if url not in named]
         keep = {*named, *self.given, by}
-        staying = [url for url in self._urls if url in keep]
-        new = [url for url in named if url not in staying]
-        changed = bool(new) or len(staying) != len(self._urls)
-        for url in new:
-            staying.insert(self._rng.randint(min(1, len(staying)), len(staying)), url)
-        self._urls = staying
-        return changed
+        near = [url for url in self._urls if url in keep and url not in self._far]
+        for url in named:
+            if url not in near:
+                near.insert(self._rng.randint(min(1, len(near)), len(near)), url)
+        in_use = [url for url in before[:1] if url in self._far]
+        self._urls = list(dict.fromkeys((*in_use, *near, *self._spread_out(self._far))))
+        return set(self._urls) != set(before)
+
+    def _spread_out(self, urls: Sequence[str]) -> list[str]:
+        """In the order of before, new ones at random places."""
+        known = [url for url in self._urls if url in urls]
+        new = [url for url in urls if url not in known]
+        self._rng.shuffle(new)
+        return [*known, *new]
 
 
 def pause_after_break(rng: Random, spread: float) -> float:

@@ -57,6 +57,10 @@ class Listener(Protocol):
         """Other managers are known than before."""
         ...
 
+    async def on_sites(self) -> None:
+        """Another site came, went, or is heard again; or this node is at another one now."""
+        ...
+
     async def on_user(self, event: UserChanged) -> None:
         """A watched user's state."""
         ...
@@ -78,13 +82,20 @@ class ManagerLink:
     """Calls go to the manager in use, and on to the others if it does not answer (:class:`Asking`).
 
     :meth:`follow` keeps one event stream open; heartbeats go over it. It is moved to another manager when it breaks,
-    when nothing is heard on it, and when its manager says that it cannot do its work while another can.
+    when nothing is heard on it, and when its manager says that it cannot do its work while another can. From another
+    site it comes home as soon as its own is heard there again.
+
+    Attributes:
+        home: the site that this node belongs to: that of its log-in.
+        around: what the managers told last, of themselves and of other sites.
     """
 
-    def __init__(self, client: ManagerClient, find: Find, choice: ManagerChoice, rng: Random) -> None:
+    def __init__(self, client: ManagerClient, find: Find, choice: ManagerChoice, rng: Random, home: str = "") -> None:
         self._client = client
         self._choice = choice
         self._rng = rng
+        self.home = home
+        self.around = Managers([])
         self._asking = Asking(client, find, choice)
         self.call = self._asking.call
         self._stream: aiohttp.ClientWebSocketResponse | None = None
@@ -238,7 +249,7 @@ class ManagerLink:
         while True:
             await self._not_ready.wait()
             await asyncio.sleep(self._rng.uniform(0.0, max(_LOOK_FOR_BETTER, self._spread)))
-            others = [url for url in self._choice.order(_now()) if url != self._url]
+            others = self._better_ones()
             if not others or not self._not_ready.is_set():
                 continue
             with contextlib.suppress(TelegraphError):
@@ -249,6 +260,11 @@ class ManagerLink:
                 self._choice.prefer(better)
                 self._nudge.set()
                 return
+
+    def _better_ones(self) -> list[str]:
+        """Who to ask instead: those of the home site, if it is heard again; else all others."""
+        home = home_again(self.around, self.home) if self.around.ready else None
+        return [url for url in (home or self._choice.order(_now())) if url != self._url]
 
     def _away(self, url: str, problem: Unavailable) -> None:
         log.info("manager_away", url=url, call="/events", code=problem.code)
@@ -298,12 +314,16 @@ class ManagerLink:
 
     async def _told(self, event: Managers, listener: Listener) -> None:
         self._spread, self._pulse.silence = event.spread, event.silence
-        if event.ready:
+        before, self.around = self.around, event
+        if event.ready and not home_again(event, self.home):
             self._not_ready.clear()
         else:
             self._not_ready.set()
-        if self.learn(event.urls):
+        far = [url for site in event.sites for url in site.urls]
+        if self._choice.told(event.urls, by=self._url, far=far):
             await listener.on_managers()
+        if (before.site, before.sites) != (event.site, event.sites):
+            await listener.on_sites()
 
     async def _beat(self, stream: aiohttp.ClientWebSocketResponse, interval: float) -> None:
         with contextlib.suppress(ConnectionError, aiohttp.ClientError):
@@ -350,6 +370,13 @@ class ManagerLink:
         except (ConnectionError, aiohttp.ClientError):
             return False
         return True
+
+
+def home_again(told: Managers, home: str) -> list[str]:
+    """The managers of the site that a node belongs to, if it is at another one and its own is heard there again."""
+    if not home or home == told.site:
+        return []
+    return next((site.urls for site in told.sites if site.name == home and site.up), [])
 
 
 async def _unless(event: asyncio.Event, work: Coroutine[None, None, None]) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import secrets
-from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -16,18 +15,19 @@ from telegraph.errors import (
     NotLoggedIn,
     OtherAccount,
     RevokedKey,
-    StaleCounter,
     TelegraphError,
     Unavailable,
 )
 from telegraph.node import account as accounts
 from telegraph.node.account import Account
+from telegraph.node.announcing import announce
 from telegraph.node.changes import Seen, Steps, steps
 from telegraph.node.database import Database
 from telegraph.node.joining import keep_managers
 from telegraph.node.keys import DeviceKey
 from telegraph.node.local_address import is_ours
 from telegraph.node.manager_link import ManagerLink
+from telegraph.node.model import Sites
 from telegraph.node.own_address import OwnAddress
 from telegraph.node.own_name import name_to_log_in, named
 from telegraph.node.owner_calls import OwnerCalls
@@ -44,7 +44,6 @@ from telegraph.protocol.manager_api import (
     LoginRequest,
     PasswordProof,
     PasswordRequest,
-    ReconnectRequest,
     Registered,
     RegisterRequest,
     User,
@@ -118,6 +117,12 @@ class Membership:
         """The managers known, the current one first."""
         return self._link.urls
 
+    @property
+    def sites(self) -> Sites:
+        """The sites of the organisation, as the managers told last."""
+        around = self._link.around
+        return Sites(around.site, self._link.home, tuple(around.sites))
+
     def require(self) -> Account:
         """The account, if it is logged in.
 
@@ -180,6 +185,7 @@ class Membership:
             )
             await accounts.save(self._database, account)
             await self._database.set(heartbeat=str(answer.heartbeat_interval).encode())
+            self._link.home = answer.site
             self._link.learn(answer.managers)
             await self.on_managers()
             await accepted(password)
@@ -374,7 +380,11 @@ class Membership:
 
     async def on_managers(self) -> None:
         """Keeps which managers there are for the next start."""
-        await keep_managers(self._database, self._link.given, self._link.urls)
+        await keep_managers(self._database, self._link.given, self._link.urls, self._link.home)
+
+    async def on_sites(self) -> None:
+        """Tells the node."""
+        self._around.connection_changed()
 
     async def on_user(self, event: UserChanged) -> None:
         """Hands on what a manager said of somebody."""
@@ -465,35 +475,9 @@ class Membership:
         await accounts.save(self._database, self.account)
         self._around.certificate_renewed(self.account)
 
-    # --- announcing the address ---
-
     async def _announce(self) -> None:
-        """Tells the managers where this node is, signed, under a counter above all before (DESIGN.md 10.7)."""
-        own = self._own
-        if own is None:
-            return
-        await own.refresh()
-        for _ in range(3):
-            try:
-                await self._announce_once(own)
-            except StaleCounter:
-                known = await self.find_user(self.require().username)
-                await own.overtaken(known.counter + 1)
-            except TelegraphError as error:
-                log.warning("announcement_failed", code=error.code)
-                return
-            else:
-                return
-
-    async def _announce_once(self, own: OwnAddress) -> None:
-        account, signed = self.require(), own.signed
-        assert signed is not None  # noqa: S101 - refreshed before
-        body = ReconnectRequest(
-            port=signed.port, counter=signed.counter, signature=b64encode(signed.signature).decode()
-        )
-        path = f"/users/reconnect/{quote(signed.host, safe='')}/{quote(account.username, safe='')}"
-        await self._link.call("PUT", path, Answer, body=body, token=account.token, repeatable=True)
-        self._announced = signed
+        if self._own is not None:
+            self._announced = await announce(self._own, self, self._link) or self._announced
 
 
 def _now() -> str:

@@ -8,6 +8,7 @@ import msgspec
 
 from telegraph.protocol import node_api
 from telegraph.protocol.addresses import Address
+from telegraph.protocol.manager_events import SiteState
 from telegraph.protocol.node_api import AccountState, FailureReason, MessageState, WaitReason
 
 KEY_CHANGED = "key_changed"
@@ -142,6 +143,14 @@ class AccountChanged(msgspec.Struct, frozen=True):
     username: str | None
     reason: str = ""
     at: str = ""
+
+
+class Sites(msgspec.Struct, frozen=True):
+    """The site of the manager in use, the user's own, and the others; empty if no manager has told."""
+
+    site: str = ""
+    home: str = ""
+    others: tuple[SiteState, ...] = ()
 
 
 class Reset(msgspec.Struct, frozen=True):

@@ -23,7 +23,7 @@ from telegraph.node.deliveries import Deliveries
 from telegraph.node.departed import Departed
 from telegraph.node.expiring import Expiring
 from telegraph.node.farewells import Farewells
-from telegraph.node.joining import EarlyStore, finder, given_managers, known_managers, settle_ca, stored_ca
+from telegraph.node.joining import EarlyStore, finder, given_managers, home_site, known_managers, settle_ca, stored_ca
 from telegraph.node.manager_choice import ManagerChoice
 from telegraph.node.manager_client import ManagerClient
 from telegraph.node.manager_link import ManagerLink
@@ -284,7 +284,7 @@ class Running(Farewells):
                     return None
                 self._client = ManagerClient(self._ca)
                 choice = ManagerChoice(given, urls, self._rng)
-                link = ManagerLink(self._client, self._find, choice, self._rng)
+                link = ManagerLink(self._client, self._find, choice, self._rng, home_site(self.database))
                 key = await accounts.device_key(self.database)
                 self._membership = Membership(self.database, key, link, self, where=self._own_place(link))
                 await self._membership.resume()

@@ -21,6 +21,9 @@ MAX_WATCHED = 10_000
 MAX_MANAGERS: Final = 64
 """URLs in one :class:`Managers`."""
 
+MAX_SITES: Final = 16
+"""Other sites in one :class:`Managers`."""
+
 SILENCE: Final = 3.0
 """Seconds without any frame, ping or pong after which a stream is dead, unless its manager says otherwise."""
 
@@ -103,19 +106,35 @@ class Revoked(msgspec.Struct, tag="revoked", tag_field="type"):
     cursor: str = ""
 
 
+class SiteState(msgspec.Struct, frozen=True):
+    """Another site of the organisation, as the managers of this one see it.
+
+    ``up``: the two sites hear each other. ``heard`` (RFC 3339, empty: never) is when it was last heard. ``urls`` are
+    its managers, for the time when this site cannot do its work.
+    """
+
+    name: str
+    up: bool
+    heard: str = ""
+    urls: Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(max_length=MAX_MANAGERS)] = []
+
+
 class Managers(msgspec.Struct, tag="managers", tag_field="type", omit_defaults=True):
     """Manager → node: the managers that there are (URLs), at the start of a stream and at every change.
 
     ``ready``: false while this one cannot do its work, for it reaches too few of the others; then go to another that
     can, and stay if there is none. ``silence``: after so many seconds without a frame, ping or pong this stream is
     dead; more than the usual while many nodes are here. ``spread``: if it breaks, wait a random part of so many seconds
-    before you come back, here or elsewhere, so that all who were here do not come at once.
+    before you come back, here or elsewhere, so that all who were here do not come at once. ``site`` is where these
+    managers are, ``sites`` are the others there are: go to one of them when this one cannot do its work.
     """
 
     urls: Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(max_length=MAX_MANAGERS)]
     ready: bool = True
     silence: Annotated[float, Meta(ge=1, le=60)] = SILENCE
     spread: Annotated[float, Meta(ge=0, le=60)] = 0.0
+    site: Annotated[str, Meta(max_length=64)] = ""
+    sites: Annotated[list[SiteState], Meta(max_length=MAX_SITES)] = []
 
 
 class StreamError(msgspec.Struct, tag="error", tag_field="type"):

@@ -156,13 +156,25 @@ class ManagerState(msgspec.Struct):
     current: bool
 
 
+class OtherSite(msgspec.Struct):
+    """Another site of the organisation, as the managers here see it.
+
+    ``up``: the sites hear each other; else ``heard`` (RFC 3339, empty: never) is since when they do not.
+    """
+
+    name: str
+    up: bool
+    heard: str = ""
+
+
 class NodeStatus(msgspec.Struct):
     """``GET /api/v1/status``.
 
     ``username`` and ``user_id`` are None while the node is locked. ``peer_address`` is where other nodes reach it.
     ``reason`` and ``since`` (RFC 3339, empty if not known) say why the session ended, if ``account`` is ``ended``: a
     :data:`SessionEnd`. ``pending`` counts messages that wait. ``damage`` is what the check after a crash found wrong
-    with the store.
+    with the store. ``provisional``: not every site has confirmed the user's name yet. ``site`` is where the manager in
+    use is, ``home`` the site that the user belongs to, ``sites`` the others; empty where no manager has said.
     """
 
     account: AccountState
@@ -177,6 +189,10 @@ class NodeStatus(msgspec.Struct):
     reason: str = ""
     since: str = ""
     damage: list[str] = []
+    provisional: bool = False
+    site: str = ""
+    home: str = ""
+    sites: list[OtherSite] = []
 
 
 class Person(msgspec.Struct):

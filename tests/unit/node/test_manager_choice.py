@@ -17,7 +17,7 @@ _happenings = st.lists(
         st.tuples(st.just("answered"), st.sampled_from(ALL)),
         st.tuples(st.just("prefer"), st.sampled_from(ALL)),
         st.tuples(st.just("wait"), st.floats(min_value=0, max_value=20)),
-        st.tuples(st.just("told"), _some, st.sampled_from(ALL)),
+        st.tuples(st.just("told"), _some, st.sampled_from(ALL), st.none() | _some),
         st.tuples(st.just("found"), _some),
         st.tuples(st.just("hurry")),
     ),
@@ -36,7 +36,7 @@ def live(one: ManagerChoice, happenings: list[tuple[object, ...]]) -> float:
         if kind == "wait":
             now += rest[0]  # type: ignore[operator]
         elif kind == "told":
-            one.told(rest[0], by=rest[1])  # type: ignore[arg-type]
+            one.told(rest[0], by=rest[1], far=rest[2])  # type: ignore[arg-type]
         elif kind in ("failed", "answered"):
             getattr(one, str(kind))(rest[0], now)
         else:
@@ -139,6 +139,30 @@ def test_nodes_of_one_manager_that_dies_go_to_different_ones() -> None:
         assert one.urls[0] == ONE
         seconds.add(one.urls[1])
     assert seconds == {TWO, THREE, FOUR}
+
+
+@given(_some, st.sampled_from(ALL), _some, st.integers())
+def test_managers_of_other_sites_come_last_except_one_that_is_in_use(
+    near: list[str], by: str, far: list[str], seed: int
+) -> None:
+    one = choice(by, seed=seed)
+    one.told([*near, by], by=by, far=far)
+    behind = [one.is_far(url) for url in one.urls]
+    assert behind == sorted(behind)
+    assert {url for url in one.urls if one.is_far(url)} == {*far} - {*near, by}
+
+
+def test_the_one_in_use_stays_in_front_though_it_is_another_sites() -> None:
+    one = choice(ONE)
+    one.told([ONE, TWO], by=ONE, far=[THREE, FOUR])
+    one.prefer(THREE)
+    assert not one.told([ONE, TWO], by=ONE)  # of other sites nothing is said, so nothing changes
+    assert one.urls[0] == THREE
+    assert one.is_far(THREE)
+    one.told([THREE, FOUR], by=THREE, far=[ONE, TWO])
+    assert one.urls[0] == THREE
+    assert not one.is_far(THREE)
+    assert set(one.urls[2:]) == {ONE, TWO}
 
 
 def test_discovery_puts_the_quickest_first_and_says_which_are_new() -> None:

@@ -12,7 +12,7 @@ from telegraph.errors import FateUnknown, ManagerAway, NoManagerFound, NoQuorum,
 from telegraph.node.manager_choice import ManagerChoice
 from telegraph.node.manager_link import ManagerLink
 from telegraph.protocol.manager_api import Answer
-from telegraph.protocol.manager_events import Managers, Revoked, UserChanged, encode_event
+from telegraph.protocol.manager_events import Managers, Revoked, SiteState, UserChanged, encode_event
 from telegraph.testing.virtual_time import run
 
 T = TypeVar("T")
@@ -129,7 +129,7 @@ class Listener:
     def __init__(self) -> None:
         self.connected: list[float] = []
         self.up, self.again = asyncio.Event(), asyncio.Event()
-        self.news = 0
+        self.news = self.sites = 0
 
     async def on_connected(self) -> None:
         self.connected.append(_now())
@@ -141,6 +141,9 @@ class Listener:
 
     async def on_managers(self) -> None:
         self.news += 1
+
+    async def on_sites(self) -> None:
+        self.sites += 1
 
     async def on_user(self, event: UserChanged) -> None: ...
 
@@ -336,6 +339,69 @@ def test_the_managers_that_it_is_told_of_are_kept_and_used_when_the_one_that_it_
         await node.moved()
         assert node.link.urls[0] != ONE
         assert await look_up(node) < 1
+
+    story(work, ONE)
+
+
+# --- other sites: THREE is lima's, the others are oslo's ---
+
+
+def oslo(*, lima_up: bool = True, ready: bool = True) -> Managers:
+    return Managers([ONE, TWO], ready=ready, site="oslo", sites=[SiteState("lima", up=lima_up, urls=[THREE])])
+
+
+def lima(*, oslo_up: bool) -> Managers:
+    return Managers([THREE], site="lima", sites=[SiteState("oslo", up=oslo_up, urls=[ONE, TWO])])
+
+
+async def _moves_to_lima(node: Node) -> Stream:
+    node.link.home = "oslo"
+    node.attached.streams[0].tell(oslo())
+    await asyncio.sleep(0.1)
+    for url in (ONE, TWO):
+        node.site[url].closed = True
+    node.attached.streams[0].tell(oslo(ready=False))
+    assert await node.moved() < 6
+    assert node.link.urls[0] == THREE
+    stream = node.site[THREE].streams[0]
+    stream.tell(lima(oslo_up=False))
+    await asyncio.sleep(0.1)
+    return stream
+
+
+def test_without_a_quorum_at_home_it_moves_to_another_site_and_comes_home_when_that_is_heard_again() -> None:
+    async def work(node: Node) -> None:
+        stream = await _moves_to_lima(node)
+        await asyncio.sleep(30)
+        assert not stream.closed
+        assert node.link.around.site == "lima"
+        for url in (ONE, TWO):
+            node.site[url].closed = False
+        stream.tell(lima(oslo_up=True))
+        assert await node.moved() < 5
+        assert node.link.urls[0] in (ONE, TWO)
+
+    story(work, ONE)
+
+
+def test_it_stays_at_the_other_site_while_home_is_heard_but_cannot_do_its_work() -> None:
+    async def work(node: Node) -> None:
+        stream = await _moves_to_lima(node)
+        stream.tell(lima(oslo_up=True))
+        await asyncio.sleep(60)
+        assert not stream.closed
+        assert node.listener.sites == 3
+
+    story(work, ONE)
+
+
+def test_it_hears_of_a_cut_once() -> None:
+    async def work(node: Node) -> None:
+        node.link.home = "oslo"
+        for told in (oslo(), oslo(), oslo(lima_up=False), oslo(lima_up=False, ready=False)):
+            node.attached.streams[0].tell(told)
+            await asyncio.sleep(0.1)
+        assert node.listener.sites == 2
 
     story(work, ONE)
 

@@ -175,6 +175,9 @@ class Listener:
     async def on_managers(self) -> None:
         self.heard.append("managers")
 
+    async def on_sites(self) -> None:
+        self.heard.append("sites")
+
     async def on_user(self, event: UserChanged) -> None:
         self.heard.append(event.user.username)
 

@@ -146,6 +146,10 @@ def status(node: Node, api_url: str) -> node_api.NodeStatus:
         reason=node.ended[0] if state == "ended" else "",
         since=node.ended[1] if state == "ended" else "",
         damage=node.damage,
+        provisional=node.account.provisional if node.account else False,
+        site=node.sites.site,
+        home=node.sites.home,
+        sites=[node_api.OtherSite(site.name, site.up, site.heard) for site in node.sites.others],
     )
 
 

@@ -152,6 +152,10 @@ export interface NodeStatus {
   reason: string;
   since: string;
   damage: (string)[];
+  provisional: boolean;
+  site: string;
+  home: string;
+  sites: (OtherSite)[];
 }
 
 export interface Ok {
@@ -173,6 +177,12 @@ export interface OrganisationChoice {
 
 export interface OrganisationRequest {
   address?: string;
+}
+
+export interface OtherSite {
+  name: string;
+  up: boolean;
+  heard: string;
 }
 
 export interface PasswordChange {

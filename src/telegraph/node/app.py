@@ -44,6 +44,17 @@ class Node(Entering):
         return self._decisions.shown(await self._member.search(query), online_only=not query)
 
     @property
+    def ended(self) -> tuple[str, str]:
+        """Why the session ended and when (RFC 3339), each empty if it goes on or that is not known."""
+        account = self.account
+        return (account.ended, account.ended_at) if account else ("", "")
+
+    @property
+    def moved_here(self) -> bool:
+        """Whether the latest log-in of this run took the session over from another device."""
+        return self._membership is not None and self._membership.moved_here
+
+    @property
     def sites(self) -> Sites:
         """The sites of the organisation, as far as a manager has told in this run."""
         return self._membership.sites if self._membership else Sites()

@@ -361,17 +361,6 @@ class Running(Farewells):
         return "offline" if self._peers is not None else "ended"
 
     @property
-    def ended(self) -> tuple[str, str]:
-        """Why the session ended and when (RFC 3339), each empty if it goes on or that is not known."""
-        account = self.account
-        return (account.ended, account.ended_at) if account else ("", "")
-
-    @property
-    def moved_here(self) -> bool:
-        """Whether the latest log-in of this run took the session over from another device."""
-        return self._membership is not None and self._membership.moved_here
-
-    @property
     def managers(self) -> list[str]:
         """The managers known, the current one first."""
         return self._membership.managers if self._membership else list(self.settings.managers)

@@ -157,10 +157,7 @@ class ManagerState(msgspec.Struct):
 
 
 class OtherSite(msgspec.Struct):
-    """Another site of the organisation, as the managers here see it.
-
-    ``up``: the sites hear each other; else ``heard`` (RFC 3339, empty: never) is since when they do not.
-    """
+    """Another site as the managers here see it; if not ``up``, ``heard`` is when it was last (RFC 3339, or empty)."""
 
     name: str
     up: bool
@@ -483,9 +480,8 @@ class ContactEvent(msgspec.Struct, tag="contact", tag_field="type"):
 class AccountEvent(msgspec.Struct, tag="account", tag_field="type"):
     """This node's own account changed: logged in or out, connected to a manager or not.
 
-    ``reason``: a :data:`SessionEnd` when the session ended, at ``at`` (RFC 3339, empty if not known); ``moved_here``
-    when a log-in took the session over from another device; ``renamed`` when another site's user holds the name now
-    and ``username`` is the new one; ``confirmed`` when a provisional name is final.
+    ``reason``: a :data:`SessionEnd`, at ``at`` (RFC 3339, empty if not known); ``moved_here`` by a log-in from another
+    device; ``renamed`` to ``username`` as another has the name now; ``confirmed`` when a provisional name is final.
     """
 
     cursor: int

@@ -170,8 +170,8 @@ class NodeStatus(msgspec.Struct):
     ``username`` and ``user_id`` are None while the node is locked. ``peer_address`` is where other nodes reach it.
     ``reason`` and ``since`` (RFC 3339, empty if not known) say why the session ended, if ``account`` is ``ended``: a
     :data:`SessionEnd`. ``pending`` counts messages that wait. ``damage`` is what the check after a crash found wrong
-    with the store. ``provisional``: not every site has confirmed the user's name yet. ``site`` is where the manager in
-    use is, ``home`` the site that the user belongs to, ``sites`` the others; empty where no manager has said.
+    with the store. ``provisional``: some site has not confirmed the user's name yet. ``site`` is that of the manager in
+    use, ``home`` the user's own, ``sites`` are the others; empty where no manager has said.
     """
 
     account: AccountState
@@ -429,11 +429,10 @@ class Ok(msgspec.Struct):
 
 
 class MessageEvent(msgspec.Struct, tag="message", tag_field="type"):
-    """An entry is new here: received, sent by this node's user from another page or program, or written by the node.
+    """An entry is new here: received, sent by this node's user elsewhere, or written by the node.
 
     What the node itself writes into a conversation has a ``kind`` that says so, no text, and is read already:
-    ``key_changed``: the other's device key changed, or is said to have. (``restored``, one of the two machines was put
-    back to an older copy, comes as a ``state``.)
+    ``key_changed``: the other's device key changed, or is said to have. (``restored``, of an older copy, is a ``state``.)
     """
 
     cursor: int

@@ -432,7 +432,7 @@ class MessageEvent(msgspec.Struct, tag="message", tag_field="type"):
     """An entry is new here: received, sent by this node's user elsewhere, or written by the node.
 
     What the node itself writes into a conversation has a ``kind`` that says so, no text, and is read already:
-    ``key_changed``: the other's device key changed, or is said to have. (``restored``, of an older copy, is a ``state``.)
+    ``key_changed``: the other's device key changed, or is said to have. (``restored`` comes as a ``state``.)
     """
 
     cursor: int

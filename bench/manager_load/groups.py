@@ -8,10 +8,9 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Self
+from typing import NamedTuple, Self
 
-import aiohttp
-
+from manager_load import wrk
 from manager_load.calls import Caller
 from manager_load.wrk import Person
 from telegraph.directory import records
@@ -22,9 +21,8 @@ from telegraph.directory.records import Account, NameClaim, Presence
 from telegraph.manager.cluster.certificates import client_identity
 from telegraph.manager.cluster.links import open_links
 from telegraph.manager.cluster.organisation import load_etcd_authority
+from telegraph.manager.passwords import Passwords
 from telegraph.manager.sessions import new_user_id
-from telegraph.protocol.identity import MANAGER_ALIAS
-from telegraph.rest.client import manager_context
 from telegraph.testing.groups import ManagerGroup
 
 _CALLERS = 64
@@ -40,42 +38,57 @@ def people(group: ManagerGroup, count: int) -> list[Person]:
 # --- registrations ---
 
 
-def registrations(group: ManagerGroup, count: int, rounds: int) -> list[tuple[float, float]]:
-    """Rates by way of the managers and raw, of each round."""
-    return asyncio.run(_registrations(group, count, rounds))
+class Rates(NamedTuple):
+    """Of one round, a second: registrations at the managers; raw creates; those with a hash each; those gathered."""
+
+    ours: float
+    raw: float
+    hashed: float
+    gathered: float
 
 
-async def _registrations(group: ManagerGroup, count: int, rounds: int) -> list[tuple[float, float]]:
+async def registrations(group: ManagerGroup, seconds: float, rounds: int) -> list[Rates]:
+    """The rates of each round, :data:`_CALLERS` in flight."""
     identity = client_identity(load_etcd_authority(group.data(0)), datetime.now(UTC))
     urls = [f"https://127.0.0.1:{group.etcd_port(number)}" for number in range(len(group.urls))]
     found = []
-    async with aiohttp.ClientSession() as session, contextlib.AsyncExitStack() as stack:
-        links = await stack.enter_async_context(open_links(urls, identity, Patience(budget=10.0)))
-        directory = EtcdDirectory(links.directory.client, "/bench/", gather=False)
-        tls = manager_context(group.ca.read_text())
-        for _ in range(rounds + 1):
-            ours = await _rate(lambda number, which: _register(session, tls, group.urls[which % 3], number), count)
-            found.append((ours, await _rate(lambda number, _which: _create(directory, number), count)))
+    async with open_links(urls, identity, Patience(budget=10.0)) as links:
+        raw = EtcdDirectory(links.directory.client, "/bench/", gather=False)
+        gathered = EtcdDirectory(links.directory.client, "/bench/")
+        passwords = Passwords(4, max_waiting=_CALLERS)
+        for at in range(rounds + 1):
+            ours = await asyncio.to_thread(_register, group, f"p{at}x", seconds)
+            bare = await _rate(lambda number: _create(raw, number), seconds)
+            hashed = await _rate(lambda number: _hash_and_create(passwords, raw, number), seconds)
+            found.append(Rates(ours, bare, hashed, await _rate(lambda number: _create(gathered, number), seconds)))
+        passwords.close()
     return found[1:]
 
 
-async def _rate(work: Callable[[int, int], Awaitable[None]], count: int) -> float:
-    numbers = iter(list(itertools.islice(_numbers, count)))
+def _register(group: ManagerGroup, prefix: str, seconds: float) -> float:
+    scripts = []
+    for number in range(len(group.urls)):
+        scripts.append(group.root / f"register{number}.lua")
+        scripts[-1].write_text(wrk.registrations(f"{prefix}{number}x"))
+    return wrk.run_several(group.urls, scripts, _CALLERS, seconds)
 
-    async def caller(which: int) -> None:
-        for number in numbers:
-            await work(number, which)
 
-    begun = time.perf_counter()
-    await asyncio.gather(*(caller(which) for which in range(_CALLERS)))
+async def _rate(work: Callable[[int], Awaitable[None]], seconds: float) -> float:
+    begun, count = time.perf_counter(), 0
+
+    async def caller() -> None:
+        nonlocal count
+        while time.perf_counter() - begun < seconds:
+            await work(next(_numbers))
+            count += 1
+
+    await asyncio.gather(*(caller() for _ in range(_CALLERS)))
     return count / (time.perf_counter() - begun)
 
 
-async def _register(session: aiohttp.ClientSession, tls: object, url: str, number: int) -> None:
-    body = {"username": f"person{number}", "password": "a password for benches", "ip": "10.0.0.1", "port": 8000}
-    async with session.post(url + "/register", json=body, ssl=tls, server_hostname=MANAGER_ALIAS) as answer:  # type: ignore[arg-type]
-        if answer.status != 201:
-            raise RuntimeError(await answer.text())
+async def _hash_and_create(passwords: Passwords, directory: EtcdDirectory, number: int) -> None:
+    await passwords.hash(b"a password for benches")
+    await _create(directory, number)
 
 
 async def _create(directory: EtcdDirectory, number: int) -> None:

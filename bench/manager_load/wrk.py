@@ -1,4 +1,4 @@
-"""Look-ups and heartbeats by wrk (apt package ``wrk``), which is quick enough not to be what is measured."""
+"""Look-ups, heartbeats and registrations by wrk (apt package ``wrk``), quick enough not to be what is measured."""
 
 import re
 import subprocess
@@ -37,6 +37,14 @@ def heartbeats(people: Sequence[Person]) -> str:
     )
 
 
+def registrations(prefix: str) -> str:
+    """A script: one person after the other registers, whose names begin like this."""
+    body = f'{{"username":"{prefix}\' .. at .. \'","password":"a password for benches","ip":"10.0.0.1","port":8000}}'
+    return f"""local at, headers = 0, {{["Content-Type"] = "application/json"}}
+request = function() at = at + 1; return wrk.format("POST", "/register", headers, '{body}') end
+"""
+
+
 def _headers(token: str, *, body: bool = False) -> str:
     more = ', ["Content-Type"] = "application/json"' if body else ""
     return f'{{["Authorization"] = "Bearer {token}"{more}}}'
@@ -55,24 +63,35 @@ def run(url: str, script: Path, pid: int, seconds: float) -> Rate:
         RuntimeError: an answer was no success.
     """
     before = cpu([pid])
-    command = [
-        "taskset",
-        "-c",
-        LOAD_CORE,
-        "wrk",
-        "-t1",
-        f"-c{_CONNECTIONS}",
-        f"-d{seconds:.0f}s",
-        "-s",
-        str(script),
-        url,
-    ]
+    command = ("taskset", "-c", LOAD_CORE, *_command(url, script, _CONNECTIONS, seconds))
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     used = cpu([pid]) - before
-    if "Non-2xx" in said or "Socket errors" in said:
-        raise RuntimeError(said)
+    count, took = _result(said)
+    return Rate(count / took, count / used)
+
+
+def _command(url: str, script: Path, connections: int, seconds: float) -> tuple[str, ...]:
+    return ("wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "-s", str(script), url)
+
+
+def _result(said: str) -> tuple[int, float]:
     found = re.search(r"(\d+) requests in ([\d.]+)s", said)
-    if found is None:
+    if found is None or "Non-2xx" in said or "Socket errors" in said:
         raise RuntimeError(said)
-    count = int(found[1])
-    return Rate(count / float(found[2]), count / used)
+    return int(found[1]), float(found[2])
+
+
+def run_several(urls: Sequence[str], scripts: Sequence[Path], connections: int, seconds: float) -> float:
+    """One round at several servers at once, a script for each: requests a second of all together.
+
+    Raises:
+        RuntimeError: an answer was no success.
+    """
+    running = [
+        subprocess.Popen(
+            _command(url, script, (connections + at) // len(urls), seconds), stdout=subprocess.PIPE, text=True
+        )
+        for at, (url, script) in enumerate(zip(urls, scripts, strict=True))
+    ]
+    results = [_result(process.communicate()[0]) for process in running]
+    return sum(count / took for count, took in results)

@@ -168,9 +168,12 @@ class Accounts:
     async def _before_hashing(self, username: str, password: bytes, request: RegisterRequest) -> Account | None:
         """What an earlier registration with the same id made, if any; else whether this one may begin.
 
-        Who may not register does not learn either which names are taken. A name that looks free to a read that may
-        trail is as good as free: the commit decides, and if it is refused the exact reads say why.
+        Who may not register does not learn either which names are taken. Where everybody may, nothing is read: the
+        commit decides, and if it is refused the exact reads say why. A name that looks free to a read that may trail
+        is as good as free.
         """
+        if self._settings.registration == "open":
+            return None
         if await self._directory.get(records.name_record_key(username), stale=True) is None:
             await admit(self._directory, self._settings.registration, request.invite)
             return None

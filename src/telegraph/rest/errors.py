@@ -95,13 +95,24 @@ def _wrong_parameters(error: ValidationException) -> list[str]:
 
 
 def _unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    log.error(
-        "request_crashed",
-        route=request.scope.get("path_template", ""),
-        kind=type(error).__name__,
-        at=code_path(error),
-    )
+    _note_crash(error, request.scope.get("path_template", ""))
     return _response(request, TelegraphError())
+
+
+def _note_crash(error: Exception, route: str) -> None:
+    log.error("request_crashed", route=route, kind=type(error).__name__, at=code_path(error))
+
+
+def plain_answer(problem: Exception, accept_language: str, route: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers and body of what :func:`handlers` make of an error, for whoever answers without Litestar."""
+    if not isinstance(problem, TelegraphError):
+        _note_crash(problem, route)
+    error = problem if isinstance(problem, TelegraphError) else TelegraphError()
+    if error.status >= _SERVER_ERROR:
+        log.warning("request_failed", code=error.code)
+    body, headers = error_body(error, accept_language)
+    headers["Content-Length"] = str(len(body))
+    return error.status, [(name.lower().encode(), value.encode()) for name, value in headers.items()], body
 
 
 def handlers() -> ExceptionHandlersMap:

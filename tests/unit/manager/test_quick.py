@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from tests.unit.manager.conftest import core_of
 
+from telegraph.errors import Busy, FateUnknown
 from telegraph.manager.api.application import Application, rest_application
 from telegraph.manager.api.quick import Quick
 
@@ -62,7 +64,7 @@ async def token(house: House) -> bytes:
 def quick(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether each request that could be was answered by the shorter way."""
     taken: list[bool] = []
-    look_up, heartbeat = Quick.look_up, Quick.heartbeat
+    look_up, heartbeat, register = Quick.look_up, Quick.heartbeat, Quick.register
 
     async def noted_look_up(self: Quick, scope: Any) -> bytes | None:
         found = await look_up(self, scope)
@@ -74,7 +76,14 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         taken.append(found[0] is not None)
         return found
 
+    async def noted_register(self: Quick, scope: Any, receive: Any) -> Any:
+        taken.append(True)
+        found = await register(self, scope, receive)
+        taken[-1] = found[0] is not None
+        return found
+
     monkeypatch.setattr(Quick, "look_up", noted_look_up)
+    monkeypatch.setattr(Quick, "register", noted_register)
     monkeypatch.setattr(Quick, "heartbeat", noted_heartbeat)
     return taken
 
@@ -197,3 +206,77 @@ async def test_a_heartbeat_keeps_the_user_online(house: House, token: bytes) -> 
         house.clock.forward(20)
         await answer(app, scope("POST", "/heartbeat", (b"authorization", b"Bearer " + token), JSON, length), BODY)
     assert len(house.live.due(house.clock())) == 0
+
+
+# --- registrations ---
+
+CAROL = {"username": "Carol", "password": "a long password", "ip": "10.0.0.3", "port": 8000}
+
+
+def registering(body: bytes, *more: tuple[bytes, bytes]) -> Any:
+    return scope("POST", "/register", JSON, (b"content-length", b"%d" % len(body)), *more)
+
+
+@pytest.mark.parametrize("language", [b"", b"en"])
+async def test_a_registration_that_is_repeated_is_answered_alike(
+    house: House, quick: list[bool], language: bytes
+) -> None:
+    body = msgspec.json.encode({**CAROL, "request_id": "r" * 16})
+    status, said = await same(house, registering(body, (b"accept-language", language)), body)
+    assert (status, quick) == (201, [True])
+    assert (await house.people.find("carol")).user_id == msgspec.json.decode(said)["user_id"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "shorter"),
+    [
+        ({"username": "ALICE"}, 409, True),
+        ({"username": "a b"}, 400, True),
+        ({"password": "short"}, 400, True),
+        ({"ip": "nowhere/at all"}, 400, True),
+        ({"port": "8000"}, 400, False),
+        ({"port": 0}, 400, False),
+        ({"password": "x" * 2000}, 400, False),
+    ],
+)
+async def test_what_is_wrong_with_a_registration_is_answered_alike(
+    house: House, token: bytes, quick: list[bool], changes: dict[str, object], status: int, *, shorter: bool
+) -> None:
+    assert token
+    body = msgspec.json.encode({**CAROL, **changes})
+    before = await house.content()
+    assert (await same(house, registering(body), body))[0] == status
+    assert (await house.content(), quick) == (before, [shorter])
+
+
+async def test_a_registration_in_pieces_is_left_to_litestar_whole(house: House, quick: list[bool]) -> None:
+    body = msgspec.json.encode({**CAROL, "request_id": "r" * 16})
+    assert (await same(house, registering(body), body, pieces=3))[0] == 201
+    assert quick == [False]
+
+
+@pytest.mark.parametrize("problem", [FateUnknown(retry_after=1), Busy(retry_after=2), ZeroDivisionError()])
+async def test_a_registration_that_fails_is_tried_once(
+    house: House, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    tried = []
+
+    async def fail(request: object) -> None:
+        tried.append(request)
+        raise problem
+
+    monkeypatch.setattr(house.accounts, "register", fail)
+    body = msgspec.json.encode(CAROL)
+    await same(house, registering(body), body)
+    assert len(tried) == 2  # by each of both ways
+
+
+async def test_registrations_are_counted_whatever_becomes_of_them(house: House) -> None:
+    core = core_of(house)
+    body = msgspec.json.encode(CAROL)
+    for _ in range(2):
+        await answer(Application(core), registering(body), body)
+    text = core.metrics.text().decode()
+    for status in (201, 409):
+        labels = f'method="POST",route="/register",status="{status}"'
+        assert f"telegraph_manager_http_requests_total{{{labels}}} 1.0" in text

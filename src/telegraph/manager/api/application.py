@@ -10,12 +10,12 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from telegraph.manager.api import account, care, cluster, service, users
 from telegraph.manager.api.events import Events
 from telegraph.manager.api.openapi import DESCRIPTION
-from telegraph.manager.api.quick import HEARTBEAT, USER_ROUTE, USERS, Quick
+from telegraph.manager.api.quick import HEARTBEAT, REGISTER, USER_ROUTE, USERS, Quick
 from telegraph.manager.api.session import dependencies, state_of
 from telegraph.manager.core import Core
 from telegraph.manager.metrics import Metrics
 from telegraph.rest.bodies import require_json
-from telegraph.rest.errors import MAX_BODY_BYTES, handlers
+from telegraph.rest.errors import MAX_BODY_BYTES, handlers, plain_answer
 
 
 def rest_application(core: Core) -> Litestar:
@@ -50,19 +50,33 @@ class Application:
             await self._http(scope, receive, send)
 
     async def _http(self, scope: Any, receive: Receive, send: Send) -> None:
-        begun, body, route = time.perf_counter(), None, ""
+        begun, body, route, status = time.perf_counter(), None, "", 200
         method, path = scope["method"], scope["path"]
         if method == "GET" and path.startswith(USERS):
             route, body = USER_ROUTE, await self._quick.look_up(scope)
         elif method == "POST" and path == HEARTBEAT:
             route = HEARTBEAT
             body, receive = await self._quick.heartbeat(scope, receive)
+        elif method == "POST" and path == REGISTER:
+            route, status = REGISTER, 201
+            try:
+                body, receive = await self._quick.register(scope, receive)
+            except Exception as problem:  # noqa: BLE001 - whatever it was, the caller gets an answer
+                language = dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1")
+                await self._answer(method, route, plain_answer(problem, language, route), send, begun)
+                return
         if body is None:
             await _counted(self._rest, self._metrics, scope, receive, send, begun)
             return
-        await send({"type": "http.response.start", "status": 200, "headers": _head(body)})
+        await self._answer(method, route, (status, _head(body), body), send, begun)
+
+    async def _answer(
+        self, method: str, route: str, said: tuple[int, list[tuple[bytes, bytes]], bytes], send: Any, begun: float
+    ) -> None:
+        status, headers, body = said
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
-        self._metrics.count_request(method, route, 200, time.perf_counter() - begun)
+        self._metrics.count_request(method, route, status, time.perf_counter() - begun)
 
 
 def _head(body: bytes) -> list[tuple[bytes, bytes]]:

@@ -1,4 +1,6 @@
-"""A look-up and a heartbeat as nodes send them, answered without Litestar: most calls are one of these two.
+"""A look-up, a heartbeat and a registration as nodes send them, answered without Litestar.
+
+Most calls are one of the first two; registrations come in crowds when an organisation begins.
 
 What is documented is Litestar's (:mod:`telegraph.manager.api.users`). This gives the same answers to the same requests
 in the good case, which a test holds against Litestar's, and leaves all else to it: odd headers, long bodies, errors.
@@ -12,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from litestar.types import Receive
 
-from telegraph.errors import DirectoryUnavailable, TelegraphError
+from telegraph.errors import DirectoryUnavailable, Language, TelegraphError
 from telegraph.manager.api.language import sentence
 from telegraph.manager.api.session import bearer, caller_of
 from telegraph.manager.attendance import require_own
@@ -20,11 +22,19 @@ from telegraph.manager.core import Core
 from telegraph.manager.look_ups import FRESH_WITHIN
 from telegraph.manager.sessions import Caller
 from telegraph.protocol.language import language_of
-from telegraph.protocol.manager_api import Answer, HeartbeatRequest, User, UserAnswer
+from telegraph.protocol.manager_api import (
+    Answer,
+    HeartbeatRequest,
+    Registered,
+    RegisterRequest,
+    User,
+    UserAnswer,
+)
 
 USERS: Final = "/users/"
 USER_ROUTE: Final = "/users/{username}"
 HEARTBEAT: Final = "/heartbeat"
+REGISTER: Final = "/register"
 
 _MAX_BODY: Final = 1024
 _MAX_LANGUAGE: Final = 200
@@ -36,10 +46,11 @@ Headers = dict[bytes, bytes]
 
 _encode: Final = msgspec.json.Encoder().encode
 _heartbeat: Final = msgspec.json.Decoder(HeartbeatRequest).decode
+_registration: Final = msgspec.json.Decoder(RegisterRequest).decode
 
 
 class Quick:
-    """Answers 200 or not at all."""
+    """Answers as Litestar would, or not at all."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -91,6 +102,26 @@ class Quick:
             return None
         return _noted(headers.get(b"accept-language", b""))
 
+    async def register(self, scope: Any, receive: Receive) -> tuple[bytes | None, Receive]:
+        """The body of the answer to ``POST /register``, None if Litestar is to give it, by this ``receive``.
+
+        Raises:
+            TelegraphError: nobody was registered, as far as is known; Litestar must not try it again.
+        """
+        headers = _usual(scope["headers"])
+        if headers is None or headers.get(b"content-type") != _JSON or not _is_short(headers):
+            return None, receive
+        message: Any = await receive()
+        if message["type"] != "http.request" or message.get("more_body", False):
+            return None, _replaying(message, receive)
+        try:
+            wanted = _registration(message["body"])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None, _replaying(message, receive)
+        account = await self._core.accounts.register(wanted)
+        said = sentence("registered", _language(headers.get(b"accept-language", b"")))
+        return _encode(Registered(message=said, user_id=account.user_id, username=account.username)), receive
+
     async def _caller(self, headers: Headers, *, heartbeat: bool = False) -> Caller:
         return await caller_of(self._core, _token(headers), heartbeat=heartbeat)
 
@@ -128,5 +159,10 @@ def _replaying(message: Any, receive: Receive) -> Receive:
 
 
 @lru_cache(maxsize=64)
+def _language(accept_language: bytes) -> Language:
+    return language_of(accept_language.decode("latin-1"))
+
+
+@lru_cache(maxsize=64)
 def _noted(accept_language: bytes) -> bytes:
-    return _encode(Answer(message=sentence("heartbeat", language_of(accept_language.decode("latin-1")))))
+    return _encode(Answer(message=sentence("heartbeat", _language(accept_language))))

@@ -22,7 +22,7 @@ from telegraph.node.api.guard import LocalGuard
 from telegraph.node.api.server import DESCRIPTION as NODE_DESCRIPTION
 from telegraph.node.api.server import application
 from telegraph.node.app import Node
-from telegraph.protocol import manager_api, manager_events, node_api
+from telegraph.protocol import doctor_api, manager_api, manager_events, node_api
 from telegraph.rest.openapi import document
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
@@ -95,11 +95,11 @@ def pages() -> dict[Path, str]:
     locally = document(NODE_DESCRIPTION, node.openapi_schema.to_schema())
     return {
         FOLDER / "manager-api.md": _page(MANAGER, described, of_manager, manager_api),
-        FOLDER / "node-api.md": _page(NODE, locally, of_node, node_api),
+        FOLDER / "node-api.md": _page(NODE, locally, of_node, node_api, doctor_api),
     }
 
 
-def _page(introduction: str, described: dict[str, Any], events: list[str], shapes: ModuleType) -> str:
+def _page(introduction: str, described: dict[str, Any], events: list[str], *modules: ModuleType) -> str:
     everywhere = described.get("security", [])
     calls = [
         _call(method, path, operation, operation.get("security", everywhere))
@@ -107,7 +107,8 @@ def _page(introduction: str, described: dict[str, Any], events: list[str], shape
         for method, operation in item.items()
     ]
     schemas = sorted(described["components"]["schemas"].items())
-    tables = [_shape(name, schema, getattr(shapes, name, None)) for name, schema in schemas]
+    shapes = {name: shape for module in modules for name, shape in vars(module).items()}
+    tables = [_shape(name, schema, shapes.get(name)) for name, schema in schemas]
     return "\n".join([introduction, *calls, *events, SHAPES, *tables])
 
 

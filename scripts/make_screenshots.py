@@ -114,6 +114,23 @@ def documentation(org: RealTelegraph, browser: Browser, folder: Path) -> None:
             shown(page, folder / f"conversation-{size}-{theme}.png")
 
 
+def doctor(org: RealTelegraph, browser: Browser, folder: Path) -> None:
+    """What works and what does not, while somebody is away for whom a message waits."""
+    org.nodes["elena"].stop()
+    org.post("alice", "/messages", to="elena", text="Are you back on Monday?")
+    eventually(lambda: _waits_for(org.get("alice", "/doctor")["findings"], "elena"))
+    for size, theme in (("desktop", "light"), ("desktop", "dark"), ("phone", "light"), ("phone", "dark")):
+        with page_of(browser, size, theme) as page:
+            page.goto(link(org, "alice"))
+            page.get_by_role("button", name="Network").click()
+            page.get_by_text("All is well.").wait_for()
+            shown(page, folder / f"doctor-{size}-{theme}.png")
+
+
+def _waits_for(findings: list[dict[str, str]], user: str) -> bool:
+    return any((one["cause"], one["subject"]) == ("offline", user) for one in findings)
+
+
 def everything(org: RealTelegraph, browser: Browser, folder: Path) -> None:
     """Every screen, for looking at."""
     for size in SIZES:
@@ -174,6 +191,7 @@ def main(arguments: list[str]) -> None:
     with telegraph() as org, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         documentation(org, browser, folder)
+        doctor(org, browser, folder)
         if wants_all:
             everything(org, browser, folder)
             first_run(org, browser, folder)

@@ -34,10 +34,12 @@ from telegraph.manager.moment import Moment
 from telegraph.manager.passwords import Passwords
 from telegraph.manager.people import People
 from telegraph.manager.ratelimit import FailureLimit
+from telegraph.manager.reaching import Reaching
 from telegraph.manager.revocations import RevokedKeys
 from telegraph.manager.roster import Roster
 from telegraph.manager.settings import ManagerSettings
 from telegraph.manager.streams import Hub
+from telegraph.protocol.addresses import Address
 from telegraph.testing.virtual_time import run as run_virtually
 
 MANAGERS = ("one", "two", "three")
@@ -199,6 +201,11 @@ class QuickPasswords(Passwords):
         return stored is not None and stored[8:] == password.decode()
 
 
+async def _nobody_answers(_address: Address, _user_id: str) -> bool:
+    """There are no nodes here."""
+    return False
+
+
 async def _nobody_is_told(_user_id: str, _known: Presence) -> None:
     """Nobody falls silent here."""
 
@@ -222,6 +229,7 @@ def manager(view: View, ca: CertificateAuthority) -> Application:
         hub=(hub := Hub()),
         roster=Roster(hub, "https://simulated:8000"),
         metrics=Metrics(),
+        reaching=Reaching(People(view, attendance.live, attendance.roll), _nobody_answers, now),
         ca_pem=ca.pem,
         url="https://127.0.0.1:8000",
     )

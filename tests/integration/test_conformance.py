@@ -337,7 +337,7 @@ async def anybody(_world: World) -> Given:
     return Given()
 
 
-@prepares("peers", "logout", "events", "sessions", "settings")
+@prepares("peers", "logout", "events", "sessions", "settings", "reachable")
 async def somebody_logged_in(world: World) -> Given:
     return Given(token=(await world.person()).token)
 

@@ -26,6 +26,7 @@ from telegraph.errors import (
     WrongApiToken,
 )
 from telegraph.protocol import node_api as api
+from telegraph.protocol.doctor_api import Doctor
 from telegraph.protocol.manager_api import ErrorAnswer, SessionInfo
 
 T = TypeVar("T")
@@ -157,6 +158,10 @@ class NodeApi:
     async def status(self) -> api.NodeStatus:
         """How the node is."""
         return await self._call("GET", "/status", api.NodeStatus)
+
+    async def doctor(self) -> Doctor:
+        """What works at the node and what does not."""
+        return await self._call("GET", "/doctor", Doctor)
 
     async def browser_link(self) -> api.BrowserLink:
         """A link that lets a browser in, once."""

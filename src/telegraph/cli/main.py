@@ -17,6 +17,7 @@ _COMMANDS = {
     "manager": "telegraph.cli.manager:manager",
     "node": "telegraph.cli.node:node",
     "plan": "telegraph.cli.plan:plan",
+    "doctor": "telegraph.cli.doctor:doctor",
     "web": "telegraph.cli.web:web",
     "demo": "telegraph.cli.demo:demo",
     "register": "telegraph.cli.account:register",

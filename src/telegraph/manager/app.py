@@ -44,6 +44,7 @@ from telegraph.manager.places import (
     url_of,
 )
 from telegraph.manager.ratelimit import FailureLimit
+from telegraph.manager.reaching import Reaching
 from telegraph.manager.readiness import Readiness
 from telegraph.manager.responder import bind, respond
 from telegraph.manager.revocations import RevokedKeys
@@ -265,6 +266,7 @@ class Manager:
             hub=hub,
             roster=roster,
             metrics=metrics,
+            reaching=Reaching(view(directory.recent), self._notifier.reaches, self._clock),
             ca_pem=ca.pem,
             url=self.url,
             group=opened.group,

@@ -10,6 +10,7 @@ from telegraph.manager.cluster.group import Group
 from telegraph.manager.look_ups import LookUps
 from telegraph.manager.metrics import Metrics
 from telegraph.manager.people import People
+from telegraph.manager.reaching import Reaching
 from telegraph.manager.revocations import RevokedKeys
 from telegraph.manager.roster import Roster
 from telegraph.manager.settings import ManagerSettings
@@ -37,6 +38,7 @@ class Core:
     hub: Hub
     roster: Roster
     metrics: Metrics
+    reaching: Reaching
     ca_pem: str
     url: str
     group: Group | None = None

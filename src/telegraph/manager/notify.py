@@ -27,6 +27,7 @@ Reason = Literal["inactive", "session_ended"]
 
 MAX_AT_ONCE: Final = 16
 MAX_WAITING: Final = 512
+_REACHED_WITHIN: Final = 3.0
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=3.0)
 
 
@@ -37,6 +38,7 @@ class Notifier:
         """``credentials`` are the manager's own."""
         self._context = client_context(credentials)
         self._room = asyncio.Semaphore(MAX_AT_ONCE)
+        self._trying = asyncio.Semaphore(MAX_AT_ONCE)
         self._tasks: set[asyncio.Task[bool]] = set()
 
     def replace_credentials(self, credentials: Credentials) -> None:
@@ -53,6 +55,23 @@ class Notifier:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    async def reaches(self, address: Address, user_id: str) -> bool:
+        """Whether a device of this user answers at an address; whoever else is there learns and tells nothing."""
+        async with self._trying:
+            try:
+                async with asyncio.timeout(_REACHED_WITHIN):
+                    return await self._is_there(address, user_id)
+            except (OSError, TimeoutError, ValueError, WrongRole):
+                return False
+
+    async def _is_there(self, address: Address, user_id: str) -> bool:
+        _, writer = await asyncio.open_connection(address.host, address.port, ssl=self._context, server_hostname="")
+        try:
+            holder = read_holder(writer.get_extra_info("ssl_object"))
+        finally:
+            writer.transport.abort()
+        return holder.role == "user" and holder.id == user_id
 
     async def close(self) -> None:
         """Gives up what is under way."""

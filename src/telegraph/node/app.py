@@ -1,16 +1,23 @@
 """The node: one person's daemon, and the Python API that bots, the page and the command line are built on."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
+from datetime import UTC, datetime
 
 from telegraph.errors import AccountDeleted, BadInput, IllegalText, NotLoggedIn, UnknownMessage
-from telegraph.node import acts, history, oneself, receipts, streams
+from telegraph.node import acts, examining, history, oneself, receipts, streams
 from telegraph.node.contacts import possible_name
+from telegraph.node.doctor import Facts, Found, Waiting, findings
 from telegraph.node.entering import Entering
 from telegraph.node.expiry import MAX_SECONDS, MIN_SECONDS
 from telegraph.node.model import Contact, Event, Message, Sites, as_time, id_bytes, id_text
 from telegraph.node.people import SafetyNumber
+from telegraph.node.reach import cause
+from telegraph.node.settings import NodeSettings
+from telegraph.node.trust import Ask
 from telegraph.peer.port import Unreachable
+from telegraph.protocol.doctor_api import ReachCause
 from telegraph.protocol.frames import MAX_TEXT_BYTES
 from telegraph.protocol.manager_api import User
 from telegraph.protocol.names import name_key
@@ -32,6 +39,11 @@ class Node(Entering):
     Raises:
         CannotStart: on entering, see its subclasses.
     """
+
+    def _configure(self, settings: NodeSettings, ask: Ask | None = None) -> None:
+        super()._configure(settings, ask)
+        self._examining = asyncio.Lock()
+        self._own_port = examining.OwnPort()
 
     # --- people and messages ---
 
@@ -300,6 +312,57 @@ class Node(Entering):
         if self._peers is None:
             return False, None
         return self._peers.links.of(contact.id) is not None, self._peers.failure(contact.id)
+
+    def why_waiting(self, contact: Contact) -> ReachCause | None:
+        """Why nothing goes to somebody right now; None: a connection to them is open."""
+        linked, failure = self.reach(contact)
+        if linked:
+            return None
+        state = self.account_state
+        return cause(
+            contact,
+            deleted=self.is_deleted(contact),
+            logged_in=state in ("online", "offline"),
+            online=self.presence(contact.user_id)[0] if state == "online" else None,
+            failure=failure[1] if failure else None,
+        )
+
+    async def examine(self) -> list[Found]:
+        """Looks at everything that this node needs, and at what waits; one look at a time, of some seconds at most."""
+        async with self._examining:
+            return findings(await self._facts(), datetime.now(UTC))
+
+    async def _facts(self) -> Facts:
+        state, account, member = self.account_state, self.account, self._membership
+        logged_in = state in ("online", "offline")
+        managers, reached, free = await asyncio.gather(
+            examining.managers(self._client, self._ca, self.managers, unknown=state == "locked"),
+            self._own_port.reached(member.calls, self.peer_address) if member and logged_in else asyncio.sleep(0),
+            examining.free(self.settings.data),
+        )
+        return Facts(
+            state=state,
+            username=self.username,
+            provisional=account is not None and account.provisional,
+            ended=self.ended[0],
+            ended_at=self.ended[1],
+            managers=managers,
+            certificate=account.certificate if account else None,
+            address=self.peer_address,
+            reached=reached,
+            free=free,
+            damage=self.damage if self._store.state == "open" else None,
+            waiting=self._what_waits() if self._store.state == "open" else None,
+        )
+
+    def _what_waits(self) -> list[Waiting]:
+        reader = self.database.reader
+        counted = [(one, history.pending_count(reader, one.id)) for one in self.conversations()]
+        return [
+            Waiting(one.username, count, self.why_waiting(one), self.presence(one.user_id)[1])
+            for one, count in counted
+            if count
+        ]
 
     # --- trust ---
 

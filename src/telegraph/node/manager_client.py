@@ -2,12 +2,15 @@
 
 import asyncio
 import ssl
+import time
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 import aiohttp
 import msgspec
 
-from telegraph.errors import BadInput, FateUnknown, ManagerAway, TelegraphError, Unavailable
+from telegraph.errors import BadInput, FateUnknown, ManagerAway, NoQuorum, TelegraphError, Unavailable
+from telegraph.node.doctor import Manager, ManagerProblem
 from telegraph.protocol.identity import MANAGER_ALIAS
 from telegraph.protocol.manager_api import ErrorAnswer, Health
 from telegraph.protocol.manager_events import MAX_EVENT_BYTES
@@ -21,6 +24,8 @@ _OPEN_WITHIN = 5.0
 _CLOSE_WITHIN = 0.2
 _MAX_ANSWER = 4 * 1024 * 1024
 _OK = 200
+_WRONG_DATES = (9, 10)
+"""X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED (OpenSSL, x509_vfy.h)."""
 
 
 class ManagerClient:
@@ -99,12 +104,29 @@ class ManagerClient:
         if health.status != _OK:
             raise _unready(health)
 
+    async def examine(self, url: str) -> Manager:
+        """How a manager is, whatever is wrong with it."""
+        try:
+            health, date = await self._look(url, "/readyz")
+        except ManagerAway as problem:
+            return Manager(url, _why_away(problem.__cause__))
+        ahead = None if date is None else time.time() - date
+        if health.status == _OK:
+            return Manager(url, "", ahead=ahead)
+        code = _unready(health).code
+        return Manager(url, "no_quorum" if code == NoQuorum.code else "manager_not_ready", code, ahead)
+
     async def _health(self, url: str, path: str) -> Health:
+        return (await self._look(url, path))[0]
+
+    async def _look(self, url: str, path: str) -> tuple[Health, float | None]:
+        """What a manager says of itself, and what time it has (seconds since 1970)."""
         try:
             async with self._session.get(
                 url + path, timeout=_PROBE_TIMEOUT, ssl=self._tls(url), server_hostname=MANAGER_ALIAS
             ) as response:
-                return msgspec.json.decode(await read_answer(response, _MAX_ANSWER), type=Health)
+                health = msgspec.json.decode(await read_answer(response, _MAX_ANSWER), type=Health)
+                return health, _date(response.headers.get("Date", ""))
         except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError) as problem:
             raise ManagerAway from problem
 
@@ -148,6 +170,23 @@ def _unready(health: Health) -> Unavailable:
             error = TelegraphError.of_code(problem)
             return error if isinstance(error, Unavailable) else Unavailable()
     return ManagerAway()
+
+
+def _date(header: str) -> float | None:
+    """An HTTP date (RFC 9110, 5.6.7) as seconds since 1970; the middle of the second that it names."""
+    try:
+        return parsedate_to_datetime(header).timestamp() + 0.5
+    except ValueError:
+        return None
+
+
+def _why_away(problem: BaseException | None) -> ManagerProblem:
+    """What kept a manager from being asked."""
+    if not isinstance(problem, aiohttp.ClientConnectorCertificateError):
+        return "manager_away"
+    behind = problem.certificate_error
+    dates = isinstance(behind, ssl.SSLCertVerificationError) and behind.verify_code in _WRONG_DATES
+    return "manager_dates" if dates else "manager_foreign"
 
 
 def _encode(body: object) -> bytes:

@@ -7,6 +7,7 @@ from telegraph.node.manager_link import ManagerLink
 from telegraph.protocol.manager_api import (
     AccountSettings,
     Answer,
+    ReachableAnswer,
     SessionInfo,
     SessionsAnswer,
     SettingsAnswer,
@@ -36,6 +37,15 @@ class OwnerCalls:
         """What others may see of the account."""
         token = self._token()
         return (await self._link.call("GET", "/settings", SettingsAnswer, token=token, repeatable=True)).message
+
+    async def reachable(self) -> bool:
+        """Whether the manager reaches this node where it says that it is.
+
+        Raises:
+            TooMany: it was asked too often.
+        """
+        token = self._token()
+        return (await self._link.call("POST", "/reachable", ReachableAnswer, token=token, repeatable=True)).message
 
     async def change_settings(self, change: SettingsChange) -> AccountSettings:
         """Changes what is given."""

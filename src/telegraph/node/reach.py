@@ -7,7 +7,7 @@ import aiohttp
 
 from telegraph.node.model import Contact
 from telegraph.peer.port import Unreachable
-from telegraph.protocol.node_api import ReachCause
+from telegraph.protocol.doctor_api import ReachCause
 
 _BY_TEXT: dict[str, ReachCause] = {
     "no address": "no_address",

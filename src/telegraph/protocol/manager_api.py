@@ -108,6 +108,13 @@ class SessionsAnswer(msgspec.Struct):
     status: int = 200
 
 
+class ReachableAnswer(msgspec.Struct):
+    """200 of ``POST /reachable``: whether this manager reached the caller's node at its registered address."""
+
+    message: bool
+    status: int = 200
+
+
 class DisconnectRequest(msgspec.Struct):
     """``POST /disconnect`` from a manager to a node: you were marked offline, and why.
 

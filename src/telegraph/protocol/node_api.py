@@ -303,43 +303,6 @@ class VerifyRequest(msgspec.Struct):
     without_number: bool = False
 
 
-ReachCause = Literal[
-    "blocked",
-    "key_changed",
-    "account_deleted",
-    "logged_out",
-    "not_tried",
-    "no_address",
-    "offline",
-    "refused",
-    "no_answer",
-    "no_route",
-    "certificate",
-    "revoked",
-    "unknown",
-]
-"""Why nothing goes to somebody now. ``offline``: the managers say that they are away. ``refused``: their machine
-answers, but no node of theirs does. ``no_answer``: nobody answered in time, as behind a firewall. ``certificate``:
-somebody else is there, or a clock is wrong."""
-
-
-class Reach(msgspec.Struct):
-    """``GET /api/v1/people/{user}/reach``: whether messages go to somebody right now, and if not, why.
-
-    ``linked``: a connection is open. ``managers``: one answers this node. ``address`` is where they were last known to
-    be, HOST:PORT. ``tried_ago`` are the seconds since the last attempt that failed; null: none did.
-    """
-
-    user: str
-    user_id: str
-    linked: bool
-    managers: bool
-    pending: int
-    address: str | None = None
-    cause: ReachCause | None = None
-    tried_ago: float | None = None
-
-
 class KeyDecision(msgspec.Struct):
     """``PUT /api/v1/people/{user}/key``: whether the key that the directory says is theirs now is to be used.
 

@@ -26,6 +26,7 @@ from telegraph.manager.moment import Moment
 from telegraph.manager.passwords import Passwords
 from telegraph.manager.people import People
 from telegraph.manager.ratelimit import FailureLimit
+from telegraph.manager.reaching import Reaching
 from telegraph.manager.revocations import RevokedKeys
 from telegraph.manager.roster import Roster
 from telegraph.manager.sessions import Caller, find_caller
@@ -33,6 +34,7 @@ from telegraph.manager.settings import ManagerSettings
 from telegraph.manager.streams import Hub
 from telegraph.manager.sweep import give_up_silent
 from telegraph.node.keys import DeviceKey
+from telegraph.protocol.addresses import Address
 from telegraph.protocol.manager_api import LoginRequest, RegisterRequest
 
 PASSWORD = "correct horse"
@@ -67,6 +69,8 @@ class House:
     alone: bool = True
     site: str = ""
     expired: list[tuple[str, str]] = field(default_factory=list)
+    tried: list[tuple[str, str]] = field(default_factory=list)
+    answering: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.ca = CertificateAuthority.create("Testing", self.clock().utc)
@@ -98,6 +102,11 @@ class House:
         gate, lifetime = Gate(self.passwords, limit, self.clock), timedelta(days=30)
         self.care = Care(self.directory, self.attendance, self.locks, gate, self.clock, lifetime, self.ended.append)
         self.revoked = RevokedKeys(self.directory)
+
+    async def try_it(self, address: Address, user_id: str) -> bool:
+        """Whether somebody's node answers: only where ``answering`` says so."""
+        self.tried.append((str(address), user_id))
+        return str(address) in self.answering
 
     async def note_expired(self, user_id: str, known: Presence) -> None:
         """Whom the leader's sweep would tell."""
@@ -196,6 +205,7 @@ def core_of(house: House, *, metrics_token: str | None = None) -> Core:
         hub=(hub := Hub()),
         roster=Roster(hub, "https://127.0.0.1:8000"),
         metrics=Metrics(),
+        reaching=Reaching(house.people, house.try_it, house.clock),
         ca_pem=house.ca.pem,
         url="https://127.0.0.1:8000",
     )

@@ -10,7 +10,7 @@ from telegraph.node.model import Contact
 from telegraph.node.reach import cause, cause_of
 from telegraph.peer.port import Unreachable
 from telegraph.protocol.addresses import Address
-from telegraph.protocol.node_api import ReachCause
+from telegraph.protocol.doctor_api import ReachCause
 
 BOB = Contact(2, "b" * 32, "bob", b"k" * 32, Address("192.0.2.2", 8000), 1, key_changed=False)
 

@@ -24,6 +24,7 @@ _STRUCTS: Final = (
     manager_api.UserAnswer,
     manager_api.UsersAnswer,
     manager_api.Health,
+    manager_api.ReachableAnswer,
 )
 
 DESCRIPTION: Final = Description(

@@ -16,6 +16,7 @@ from telegraph.errors import (
     MalformedBody,
     NotLoggedIn,
     StaleCounter,
+    TooMany,
     UnknownUser,
     UnsupportedMedia,
 )
@@ -34,6 +35,7 @@ from telegraph.manager.look_ups import marked
 from telegraph.protocol.manager_api import (
     Answer,
     HeartbeatRequest,
+    ReachableAnswer,
     ReconnectRequest,
     UserAnswer,
     UsersAnswer,
@@ -127,4 +129,17 @@ async def reconnect(
     return Answer(message=sentence("moved", language))
 
 
-HANDLERS = [user, users, peers, heartbeat, reconnect]
+@post(
+    "/reachable",
+    status_code=200,
+    guards=[needs_session],
+    security=[{"session": []}],
+    responses=answers(NotLoggedIn, Conflict, TooMany),
+)
+async def reachable(core: TheCore, caller: TheCaller) -> ReachableAnswer:
+    """Whether this manager reaches the caller's node where it is registered; a few times a minute at most."""
+    await core.attendance.seen(caller)
+    return ReachableAnswer(message=await core.reaching.reaches(caller))
+
+
+HANDLERS = [user, users, peers, heartbeat, reconnect, reachable]

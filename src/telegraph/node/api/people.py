@@ -1,8 +1,8 @@
 """The calls of the local API about people: safety numbers, what the user decides on keys, blocking."""
 
-from typing import Final
+from typing import Any, Final
 
-from litestar import delete, get, put
+from litestar import Request, delete, get, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
@@ -14,9 +14,11 @@ from telegraph.errors import (
     SafetyNumberDiffers,
 )
 from telegraph.node.api import views
+from telegraph.node.api.doctor_calls import language
 from telegraph.node.api.refusals import ABOUT_SOMEBODY, BODY, MEMBER
 from telegraph.node.app import Node
 from telegraph.protocol import node_api as api
+from telegraph.protocol.doctor_api import Reach
 from telegraph.rest.bodies import StrictJson
 from telegraph.rest.errors import answers
 
@@ -78,9 +80,9 @@ async def unblock(node: NamedDependency[Node], user: FromPath[str]) -> api.Trust
 
 
 @get("/people/{user:str}/reach", responses=answers(*ABOUT_SOMEBODY))
-async def reach(node: NamedDependency[Node], user: FromPath[str]) -> api.Reach:
+async def reach(node: NamedDependency[Node], user: FromPath[str], request: Request[Any, Any, Any]) -> Reach:
     """Whether messages go to somebody right now, and if not, why."""
-    return views.reach(node, await node.contact(user))
+    return views.reach(node, await node.contact(user), language(request))
 
 
 @get("/blocked", responses=answers(*MEMBER))

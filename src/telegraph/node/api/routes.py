@@ -27,7 +27,7 @@ from telegraph.errors import (
     WrongCredentials,
     WrongPassword,
 )
-from telegraph.node.api import account_calls, entrance, message_calls, settings_calls, views
+from telegraph.node.api import account_calls, doctor_calls, entrance, message_calls, settings_calls, views
 from telegraph.node.api.download import pieces_of, taken
 from telegraph.node.api.guard import Guard, LocalGuard
 from telegraph.node.api.log_in import LogIn, on_this_machine
@@ -221,6 +221,7 @@ def rest_router(node: Node, guard: Guard, take: LogIn = on_this_machine) -> Rout
             *message_calls.CALLS,
             *settings_calls.CALLS,
             *account_calls.CALLS,
+            *doctor_calls.CALLS,
             *entrance.CALLS,
             *(entrance.CALLS_HERE if here else ()),
         ],

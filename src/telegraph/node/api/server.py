@@ -14,7 +14,7 @@ from telegraph.node.api.routes import rest_router
 from telegraph.node.app import Node
 from telegraph.node.settings import NodeSettings
 from telegraph.node.sockets import listen
-from telegraph.protocol import node_api
+from telegraph.protocol import doctor_api, node_api
 from telegraph.protocol.manager_api import ErrorAnswer
 from telegraph.protocol.node_api import BROWSERS_FILE, DEFAULT_API_PORT, ENDPOINT_FILE, TOKEN_FILE
 from telegraph.rest.bodies import require_json
@@ -40,7 +40,8 @@ DESCRIPTION: Final = Description(
         node_api.Organisation,
         node_api.OrganisationRequest,
         node_api.OrganisationChoice,
-        node_api.Reach,
+        doctor_api.Reach,
+        doctor_api.Doctor,
         node_api.Account,
         node_api.NodeStatus,
         node_api.People,

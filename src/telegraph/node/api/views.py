@@ -1,11 +1,15 @@
 """The node's inner types as the local API shows them."""
 
+from collections.abc import Sequence
+
 import segno
 
+from telegraph.errors import Language
 from telegraph.node import history, safety
-from telegraph.node import reach as causes
 from telegraph.node.account import Account
 from telegraph.node.app import Node
+from telegraph.node.causes import CAUSES, ending
+from telegraph.node.doctor import Found
 from telegraph.node.model import (
     AccountChanged,
     Contact,
@@ -21,7 +25,7 @@ from telegraph.node.model import (
 )
 from telegraph.node.organisation import Organisation
 from telegraph.node.people import SafetyNumber
-from telegraph.protocol import node_api
+from telegraph.protocol import doctor_api, node_api
 from telegraph.protocol.manager_api import Status, User
 from telegraph.protocol.version import __version__
 
@@ -101,29 +105,47 @@ def organisation(found: Organisation, *, settled: bool) -> node_api.Organisation
     return node_api.Organisation(list(found.managers), found.fingerprint, found.invite, settled)
 
 
-def reach(node: Node, contact: Contact) -> node_api.Reach:
+def reach(node: Node, contact: Contact, language: Language) -> doctor_api.Reach:
     """Whether messages go to somebody right now, and if not, why."""
-    state = node.account_state
-    linked, failure = node.reach(contact)
-    online = node.presence(contact.user_id)[0] if state == "online" else None
-    why = None
-    if not linked:
-        why = causes.cause(
-            contact,
-            deleted=node.is_deleted(contact),
-            logged_in=state in ("online", "offline"),
-            online=online,
-            failure=failure[1] if failure else None,
-        )
-    return node_api.Reach(
+    _, failure = node.reach(contact)
+    cause = node.why_waiting(contact)
+    says, advice = CAUSES[cause or "linked"].filled(language)
+    return doctor_api.Reach(
         user=contact.username,
         user_id=contact.user_id,
-        linked=linked,
-        managers=state == "online",
+        linked=cause is None,
+        managers=node.account_state == "online",
         pending=history.pending_count(node.database.reader, contact.id),
+        says=says,
+        advice=advice,
         address=str(contact.address) if contact.address else None,
-        cause=why,
-        tried_ago=round(failure[0], 1) if failure else None,
+        cause=cause,
+        tried_ago=round(failure[0], 1) if failure and cause is not None else None,
+    )
+
+
+def doctor(found: Sequence[Found], language: Language) -> doctor_api.Doctor:
+    """What was found, in words."""
+    return doctor_api.Doctor(
+        well=not any(one.is_problem for one in found), findings=[_finding(one, language) for one in found]
+    )
+
+
+def _finding(found: Found, language: Language) -> doctor_api.Finding:
+    words = CAUSES[found.cause]
+    detail = ending(found.detail, language) if found.cause == "session_ended" else found.detail
+    says, advice = words.filled(
+        language, subject=found.subject, count=found.count, detail=detail, seconds=found.seconds
+    )
+    return doctor_api.Finding(
+        area=words.area,
+        cause=found.cause,
+        level=words.level,
+        says=says,
+        advice=advice,
+        subject=found.subject,
+        count=found.count,
+        at=found.at,
     )
 
 

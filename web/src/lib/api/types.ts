@@ -78,6 +78,11 @@ export interface DeletedEvent {
   id: string | null;
 }
 
+export interface Doctor {
+  well: boolean;
+  findings: (Finding)[];
+}
+
 export interface Door {
   account: 'ended' | 'locked' | 'none' | 'offline' | 'online';
   open: boolean;
@@ -88,6 +93,17 @@ export interface ErrorAnswer {
   message: string;
   status: number;
   error: string;
+}
+
+export interface Finding {
+  area: 'certificate' | 'clock' | 'disk' | 'managers' | 'port' | 'session' | 'store' | 'waiting';
+  cause: 'certificate_early' | 'certificate_expired' | 'certificate_old' | 'certificate_valid' | 'clock_off' | 'clock_right' | 'disk_full' | 'disk_low' | 'disk_roomy' | 'linked' | 'locked' | 'manager_away' | 'manager_dates' | 'manager_foreign' | 'manager_not_ready' | 'managers_work' | 'name_provisional' | 'no_account' | 'no_manager' | 'no_manager_known' | 'no_quorum' | 'no_stream' | 'node_away' | 'nothing_waits' | 'port_blocked' | 'port_reached' | 'port_unchecked' | 'session_ended' | 'session_open' | 'store_damaged' | 'store_whole' | 'account_deleted' | 'blocked' | 'certificate' | 'key_changed' | 'logged_out' | 'no_address' | 'no_answer' | 'no_route' | 'not_tried' | 'offline' | 'refused' | 'revoked' | 'unknown';
+  level: 'good' | 'notice' | 'problem';
+  says: string;
+  advice: string;
+  subject: string | null;
+  count: number | null;
+  at: string | null;
 }
 
 export interface Found {
@@ -217,6 +233,8 @@ export interface Reach {
   linked: boolean;
   managers: boolean;
   pending: number;
+  says: string;
+  advice: string;
   address: string | null;
   cause: 'account_deleted' | 'blocked' | 'certificate' | 'key_changed' | 'logged_out' | 'no_address' | 'no_answer' | 'no_route' | 'not_tried' | 'offline' | 'refused' | 'revoked' | 'unknown' | null;
   tried_ago: number | null;
@@ -322,6 +340,7 @@ export interface Calls {
   'GET /blocked': { body: undefined; query: undefined; answer: BlockedPeople };
   'GET /conversations': { body: undefined; query: undefined; answer: Conversations };
   'GET /conversations/{user}/messages': { body: undefined; query: { before?: string | null; after?: string | null; limit?: number }; answer: MessagesPage };
+  'GET /doctor': { body: undefined; query: undefined; answer: Doctor };
   'GET /door': { body: undefined; query: undefined; answer: Door };
   'GET /inbox': { body: undefined; query: undefined; answer: Inbox };
   'GET /organisation': { body: undefined; query: undefined; answer: Organisation };

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { ago, dayName, short } from './times.ts';
+import { ago, dayName, moment, short } from './times.ts';
 
 const NOW = new Date(2026, 2, 5, 12, 0, 0);
 const before = (days: number, hours = 0) => new Date(NOW.getTime() - days * 86_400_000 - hours * 3_600_000).toISOString();
@@ -16,6 +16,10 @@ test('days are named as people name them, in both languages', () => {
 test('a time ahead of the clock is today or a date, never "in two days"', () => {
   expect(dayName(before(-2), NOW, 'en')).toBe('March 7');
   expect(short(before(-2), NOW, 'en')).toMatch(/\d/);
+});
+
+test('a moment has a day and a time of day', () => {
+  expect(moment(NOW.toISOString(), 'en')).toMatch(/^Mar 5, 2026, 12:00\sPM$/);
 });
 
 test('how long ago something was', () => {

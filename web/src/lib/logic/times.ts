@@ -9,6 +9,11 @@ export function full(timestamp: string, language: string): string {
   return new Intl.DateTimeFormat(language, { dateStyle: 'full', timeStyle: 'medium' }).format(new Date(timestamp));
 }
 
+/** A day and a time of day, short enough for a list. */
+export function moment(timestamp: string, language: string): string {
+  return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(timestamp));
+}
+
 function daysAgo(time: Date, now: Date): number {
   const start = (day: Date) => new Date(day.getFullYear(), day.getMonth(), day.getDate()).getTime();
   return Math.round((start(now) - start(time)) / DAY_MS);

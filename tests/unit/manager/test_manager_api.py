@@ -435,6 +435,7 @@ async def test_every_call_is_described_with_its_errors(web: httpx.AsyncClient) -
         "/peers",
         "/heartbeat",
         "/users/reconnect/{ip}/{username}",
+        "/reachable",
         "/ca",
         "/livez",
         "/readyz",

@@ -347,6 +347,7 @@ class Node(Entering):
             ended=self.ended[0],
             ended_at=self.ended[1],
             managers=managers,
+            sites=self.sites.others,
             certificate=account.certificate if account else None,
             address=self.peer_address,
             reached=reached,

@@ -152,6 +152,18 @@ CAUSES: Final[dict[Cause, Words]] = {
         ("This manager cannot do its work: {detail}.", "Este gestor no puede hacer su trabajo: {detail}."),
         ("While another one works, there is nothing to do.", "Mientras otro funcione, no hay nada que hacer."),
     ),
+    "site_cut": Words(
+        "managers",
+        "notice",
+        (
+            "The site {subject} is cut off from the managers here.",
+            "El sitio {subject} está aislado de los gestores de aquí.",
+        ),
+        (
+            "Messages still go wherever machines reach each other. What is known of people there is of before.",
+            "Los mensajes siguen saliendo si los equipos se alcanzan. Lo que se sabe de la gente de allí es de antes.",
+        ),
+    ),
     # --- the clock ---
     "clock_right": Words(
         "clock", "good", ("The clock agrees with the managers'.", "El reloj coincide con el de los gestores.")

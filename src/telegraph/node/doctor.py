@@ -10,6 +10,7 @@ from cryptography import x509
 from telegraph.node.causes import CAUSES
 from telegraph.node.renewal import renewal_due
 from telegraph.protocol.doctor_api import Cause, ReachCause
+from telegraph.protocol.manager_events import SiteState
 from telegraph.protocol.node_api import AccountState
 
 CLOCK_MAY_BE_OFF: Final = 30.0
@@ -45,7 +46,7 @@ class Waiting(msgspec.Struct, frozen=True):
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that was looked at. None: it was not, or could not be.
 
-    ``reached``: whether a manager reached this node at
+    ``sites`` are the others. ``reached``: whether a manager reached this node at
     ``address``. ``certificate`` is PEM. ``free`` are bytes. ``damage`` is what is wrong with the store, a line each.
     """
 
@@ -55,6 +56,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     ended: str = ""
     ended_at: str = ""
     managers: Sequence[Manager] | None = None
+    sites: Sequence[SiteState] = ()
     certificate: str | None = None
     address: str | None = None
     reached: bool | None = None
@@ -120,6 +122,10 @@ def _managers(facts: Facts) -> Iterator[Found]:
             yield Found(manager.problem, subject=manager.url, detail=manager.detail)
     if working and facts.state == "offline":
         yield Found("no_stream")
+    if facts.state == "online":  # what a manager told before may be otherwise by now
+        for site in facts.sites:
+            if not site.up:
+                yield Found("site_cut", subject=site.name, at=site.heard or None)
 
 
 def _clock(managers: Sequence[Manager]) -> Iterator[Found]:

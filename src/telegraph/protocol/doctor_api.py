@@ -41,6 +41,7 @@ OwnCause = Literal[
     "manager_dates",
     "no_quorum",
     "manager_not_ready",
+    "site_cut",
     "clock_right",
     "clock_off",
     "certificate_valid",

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from telegraph.node.causes import CAUSES, ENDINGS, ending
 from telegraph.node.doctor import FULL, LOW, Facts, Found, Manager, Waiting, findings
 from telegraph.protocol.doctor_api import Area, Cause, OwnCause, ReachCause
+from telegraph.protocol.manager_events import SiteState
 from telegraph.protocol.node_api import AccountState, SessionEnd
 from telegraph.testing.certificates import Organisation
 
@@ -82,6 +83,15 @@ def test_no_manager_at_all_is_another_thing_than_one_that_is_away() -> None:
 def test_a_node_that_is_not_attached_though_managers_work_says_so() -> None:
     assert "no_stream" in named(state="offline")
     assert "no_stream" not in named(state="offline", managers=[Manager(ONE, "manager_away")])
+
+
+def test_a_site_that_is_cut_off_is_named_while_a_manager_tells_of_it() -> None:
+    sites = [SiteState("lima", up=False, heard="2026-11-24T20:00:00Z"), SiteState("quito", up=True)]
+    found = findings(facts(sites=sites), NOW)
+
+    assert Found("site_cut", subject="lima", at="2026-11-24T20:00:00Z") in found
+    assert not any(one.subject == "quito" or one.is_problem for one in found)
+    assert "site_cut" not in named(sites=sites, state="offline")
 
 
 def test_one_manager_with_a_wrong_clock_does_not_make_ours_wrong() -> None:

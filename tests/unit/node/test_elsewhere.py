@@ -10,12 +10,14 @@ from telegraph.errors import (
     CannotStart,
     IllegalAddress,
     OriginNeeded,
+    PageCertificateUnreadable,
     RateLimited,
     WrongCredentials,
     WrongPassword,
 )
 from telegraph.node.account import Account
 from telegraph.node.api.browsers import Browsers
+from telegraph.node.api.certificate import kept, now
 from telegraph.node.api.elsewhere import Elsewhere, _Strict, application, is_wanted
 from telegraph.node.api.guard import Guard
 from telegraph.node.api.log_in import FromElsewhere
@@ -192,6 +194,28 @@ def test_what_does_not_fit_together_ends_the_start(
 
     with pytest.raises(refusal):
         Elsewhere(node, Browsers())
+
+
+def test_a_certificate_that_was_renewed_is_shown_without_a_restart_and_a_spoilt_one_is_not(tmp_path: Path) -> None:
+    class Named(Node):
+        node_id = "abc"
+
+    first = kept(tmp_path, ("alice.example",), now())
+    node = Named("unused")
+    node.settings = settings(tmp_path, api_port=0, api_origins=(ORIGIN,), api_cert=first.certificate, api_key=first.key)
+    served = Elsewhere(node, Browsers())
+    before = served.fingerprint
+    served.look_again()
+    assert served.fingerprint == before == first.fingerprint()
+
+    renewed = kept(tmp_path, ("bob.example",), now()).fingerprint()
+    served.look_again()
+    assert served.fingerprint == renewed != before
+    first.key.write_text("spoilt")
+    with pytest.raises(PageCertificateUnreadable):
+        served.look_again()
+    assert served.fingerprint == renewed
+    served._listener.close()
 
 
 @pytest.mark.parametrize(

@@ -88,11 +88,20 @@ class Elsewhere:
         """What was given may be replaced by whoever gave it; our own runs out. Both are taken without a restart."""
         while True:
             await asyncio.sleep(_LOOK_EVERY)
-            files = self._files()
-            files.load(self._context)
-            if files.fingerprint() != self.fingerprint:
-                self.fingerprint = files.fingerprint()
-                log.info("page_certificate_replaced", sha256=self.fingerprint)
+            self.look_again()
+
+    def look_again(self) -> None:
+        """Shows the certificate that there is by now.
+
+        Raises:
+            PageCertificateUnreadable: it is no good; then the one before stays.
+        """
+        files = self._files()
+        certificate.page_context(files)
+        files.load(self._context)
+        if files.fingerprint() != self.fingerprint:
+            self.fingerprint = files.fingerprint()
+            log.info("page_certificate_replaced", sha256=self.fingerprint)
 
 
 def _own_host(host: str) -> list[str]:

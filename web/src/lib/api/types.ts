@@ -97,7 +97,7 @@ export interface ErrorAnswer {
 
 export interface Finding {
   area: 'certificate' | 'clock' | 'disk' | 'managers' | 'port' | 'session' | 'store' | 'waiting';
-  cause: 'certificate_early' | 'certificate_expired' | 'certificate_old' | 'certificate_valid' | 'clock_off' | 'clock_right' | 'disk_full' | 'disk_low' | 'disk_roomy' | 'linked' | 'locked' | 'manager_away' | 'manager_dates' | 'manager_foreign' | 'manager_not_ready' | 'managers_work' | 'name_provisional' | 'no_account' | 'no_manager' | 'no_manager_known' | 'no_quorum' | 'no_stream' | 'node_away' | 'nothing_waits' | 'port_blocked' | 'port_reached' | 'port_unchecked' | 'session_ended' | 'session_open' | 'store_damaged' | 'store_whole' | 'account_deleted' | 'blocked' | 'certificate' | 'key_changed' | 'logged_out' | 'no_address' | 'no_answer' | 'no_route' | 'not_tried' | 'offline' | 'refused' | 'revoked' | 'unknown';
+  cause: 'certificate_early' | 'certificate_expired' | 'certificate_old' | 'certificate_valid' | 'clock_off' | 'clock_right' | 'disk_full' | 'disk_low' | 'disk_roomy' | 'linked' | 'locked' | 'manager_away' | 'manager_dates' | 'manager_foreign' | 'manager_not_ready' | 'managers_work' | 'name_provisional' | 'no_account' | 'no_manager' | 'no_manager_known' | 'no_quorum' | 'no_stream' | 'node_away' | 'nothing_waits' | 'port_blocked' | 'port_reached' | 'port_unchecked' | 'session_ended' | 'session_open' | 'site_cut' | 'store_damaged' | 'store_whole' | 'account_deleted' | 'blocked' | 'certificate' | 'key_changed' | 'logged_out' | 'no_address' | 'no_answer' | 'no_route' | 'not_tried' | 'offline' | 'refused' | 'revoked' | 'unknown';
   level: 'good' | 'notice' | 'problem';
   says: string;
   advice: string;

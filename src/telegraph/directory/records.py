@@ -91,8 +91,8 @@ class Account(msgspec.Struct, frozen=True):
 
     ``request_id`` is that of the registration that made it, so that a repeated one knows its own work.
     ``device_key`` is the raw Ed25519 key of the device that logged in last, None after it was revoked.
-    ``certified_until`` is when the newest certificate of that key ends, RFC 3339. ``hides_last_seen``: others do not
-    learn when this person was last seen.
+    ``certified_until`` is when the last certificate ends that any device got, RFC 3339. ``hides_last_seen``: others do
+    not learn when this person was last seen.
 
     ``password_kept`` is the hash of the session's token by which the password was changed, the one session that goes on
     then. The versions are those of the password, the device and the settings; certifying the same key anew does not
@@ -330,7 +330,12 @@ def tombstone_key(user_id: str) -> str:
 
 def name_tombstone_key(username: str) -> str:
     """Where the tombstone of a name is stored, the same for all names that are the same."""
-    return f"{TOMBSTONES}name/{secret_hash(name_record_key(username))}"
+    return tombstone_of(name_record_key(username))
+
+
+def tombstone_of(place: str) -> str:
+    """Where the tombstone of a name is stored whose claim is stored at ``place``."""
+    return f"{TOMBSTONES}name/{secret_hash(place)}"
 
 
 def presence_key(user_id: str) -> str:

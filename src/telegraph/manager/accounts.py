@@ -33,6 +33,7 @@ from telegraph.manager.ca import CertificateAuthority
 from telegraph.manager.endings import (
     Ended,
     SessionEntry,
+    certified,
     end_writes,
     ended_of,
     revoke_writes,
@@ -310,8 +311,7 @@ class Accounts:
         lifetime = self._settings.certificate_lifetime
         before = account.device_key
         version = account.device_version if before == key else self._home.next(account.device_version)
-        until = as_text(now.utc + lifetime)
-        updated = replace(account, device_key=key, certified_until=until, device_version=version)
+        updated = replace(certified(account, as_text(now.utc + lifetime)), device_key=key, device_version=version)
         writes = [Put(unchanged.key, records.encode(updated))]
         if before is None or before == key:
             return _Change(updated, [Unchanged(place, 0)], writes)

@@ -9,8 +9,9 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from telegraph.directory import records
+from telegraph.directory.merging.names import without
 from telegraph.directory.port import Delete, Directory, Put, Unchanged
-from telegraph.directory.records import Account, Tombstone
+from telegraph.directory.records import Account, NameClaim, Tombstone
 from telegraph.errors import Conflict, NotLoggedIn, UnknownSession
 from telegraph.manager.attendance import TRIES, Attendance
 from telegraph.manager.endings import (
@@ -163,22 +164,34 @@ class Care:
         sessions = await sessions_of(self._directory, caller.user_id)
         known, presence_unchanged = await self._attendance.read(caller.user_id)
         tombstone = records.encode(Tombstone(now.text))
+        name_unchanged, name_write = await self._without_claim(account)
         writes: list[Put | Delete] = [
             Delete(unchanged.key),
             Delete(presence_unchanged.key),
             Delete(records.attachment_key(account.user_id)),
-            Delete(records.name_record_key(account.username)),
+            name_write,
             Put(records.name_tombstone_key(account.username), tombstone),
             Put(records.tombstone_key(account.user_id), tombstone),
             *end_writes(account.user_id, sessions, "removed", now),
             *revoke_writes(account, now, self._lifetime),
         ]
-        if await self._directory.commit([caller.alive, unchanged, presence_unchanged], writes) is None:
+        if await self._directory.commit([caller.alive, unchanged, presence_unchanged, name_unchanged], writes) is None:
             await self._attendance.require_alive(caller)
             return False
         self._attendance.live.leave(caller.user_id)
         self._ended(ended_of(account, sessions, "removed", now, Address(known.host, known.port)))
         return True
+
+    async def _without_claim(self, account: Account) -> tuple[Unchanged, Put | Delete]:
+        """The name's record goes, unless others of other sites have claimed the name too, and lost it."""
+        place = records.name_record_key(account.base_name)
+        entry = await self._directory.get(place)
+        has_it = account.username == account.base_name
+        gone = has_it or await self._directory.get(records.tombstone_of(place)) is not None
+        known = None if entry is None else records.decode(entry.value, NameClaim)
+        left = without(place, known, [account.user_id], gone=gone)
+        write = Delete(place) if left is None else Put(place, records.encode(left))
+        return Unchanged(place, entry.revision if entry else 0), write
 
     # --- settings ---
 

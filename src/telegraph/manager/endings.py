@@ -83,7 +83,12 @@ def revoke_writes(account: Account, now: Moment, lifetime: timedelta) -> list[Pu
 
 def without_device(account: Account, home: Home) -> Account:
     """The account after its device's key was revoked."""
-    return replace(account, device_key=None, certified_until="", device_version=home.next(account.device_version))
+    return replace(account, device_key=None, device_version=home.next(account.device_version))
+
+
+def certified(account: Account, until: str) -> Account:
+    """The account with a certificate until then; that goes up only, as sites' clocks differ and a merge lowers none."""
+    return replace(account, certified_until=max(account.certified_until, until))
 
 
 def ended_of(

@@ -2,14 +2,13 @@
 
 from datetime import datetime, timedelta
 
-from msgspec.structs import replace
-
 from telegraph.directory import records
 from telegraph.directory.port import Directory, Put, Unchanged
 from telegraph.directory.records import Account
 from telegraph.errors import Conflict, IllegalCsr, NotLoggedIn
 from telegraph.manager.attendance import TRIES
 from telegraph.manager.ca import CertificateAuthority
+from telegraph.manager.endings import certified
 from telegraph.manager.moment import as_text
 from telegraph.manager.sessions import Caller
 
@@ -34,7 +33,7 @@ async def renew_certificate(
         account = records.decode(entry.value, Account)
         if not caller.device or account.device_key != key:
             raise IllegalCsr(detail="it is not for the device that this session belongs to; log in again")
-        updated = replace(account, certified_until=as_text(now + lifetime))
+        updated = certified(account, as_text(now + lifetime))
         conditions = [caller.alive, Unchanged(entry.key, entry.revision)]
         if await directory.commit(conditions, [Put(entry.key, records.encode(updated))]) is not None:
             return ca.sign_device(csr, caller.user_id, now, lifetime)

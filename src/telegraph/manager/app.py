@@ -51,6 +51,7 @@ from telegraph.manager.revocations import RevokedKeys
 from telegraph.manager.roster import Roster
 from telegraph.manager.server import Identity, renew_at, server_context
 from telegraph.manager.settings import ManagerSettings
+from telegraph.manager.sites.applying import Applier
 from telegraph.manager.sites.exchange import Exchange
 from telegraph.manager.streams import Hub
 from telegraph.peer.credentials import Credentials, renew
@@ -128,7 +129,7 @@ class Manager:
         stack.push_async_callback(self._notifier.close)
         await opened.loaded(lambda: store_registration(directory, self.settings.registration))
         attending = await self._attend(opened, manager_id, stack)
-        exchange = await self._exchange(opened, credentials, stack)
+        exchange = await self._exchange(opened, attending, credentials, stack)
         core = self._core = self._assemble(opened, attending, exchange, stack)
         context = None if self.settings.insecure_http else server_context(credentials)
         after = (await opened.loaded(lambda: directory.scan(records.REGISTRATION))).revision
@@ -210,7 +211,7 @@ class Manager:
         return attending
 
     async def _exchange(
-        self, opened: Opened, credentials: Credentials, stack: contextlib.AsyncExitStack
+        self, opened: Opened, attending: Attending, credentials: Credentials, stack: contextlib.AsyncExitStack
     ) -> Exchange | None:
         """What other sites' managers call, from now on."""
         if opened.group is None or opened.site is None:
@@ -218,8 +219,10 @@ class Manager:
         member = opened.group.running.member
         sock = bind(socket.SOCK_STREAM, member.listen, member.exchange_port, "--etcd-port")
         stack.callback(sock.close)
+        home, lifetime = attending.attendance.itself.home, self.settings.certificate_lifetime
+        applier = Applier(opened.directory, home, self._clock, lifetime)
         members = opened.group.members
-        exchange = Exchange(opened.directory, opened.site, members, credentials, None, self._clock)
+        exchange = Exchange(opened.directory, opened.site, members, credentials, applier.apply, self._clock)
         stack.push_async_callback(exchange.close)
         await opened.loaded(exchange.sites.load)
         await exchange.start(sock)
@@ -248,6 +251,10 @@ class Manager:
         hub, metrics = Hub(), Metrics()
         roster = Roster(hub, self.url)
         metrics.watch("users_online", "Users who are online", attendance.count_online)
+        if exchange is not None:
+            sites = exchange.sites
+            metrics.watch("other_sites", "Other sites of the organisation", lambda: len(sites.others))
+            metrics.watch("other_sites_heard", "Other sites that this one hears", lambda: len(sites.heard))
         metrics.watch("event_streams", "Open event streams", lambda: len(hub))
 
         def view(reads: Reads) -> People:

@@ -683,7 +683,14 @@ BY_THE_GROUPS_SECRET = {("POST", "/cluster/join"), ("POST", "/cluster/formation"
 async def test_a_persons_session_is_no_secret_of_the_group(world: World) -> None:
     token = (await world.person()).token
     for _, path in BY_THE_GROUPS_SECRET:
-        body = {"secret": token, "manager_id": "x", "url": "https://mallory.example", "site": "x"}
+        body = {
+            "secret": token,
+            "manager_id": "x",
+            "url": "https://mallory.example",
+            "site": "x",
+            "csr": "",
+            "etcd_csr": "",
+        }
         assert is_refusal(await world.manager("POST", path, body=body, token=token), 409, "no_cluster")
 
 

@@ -127,7 +127,9 @@ async def test_whoever_guesses_is_soon_not_listened_to_wherever_they_ask(
         assert (await web.post("/cluster/join", json=right)).status_code == 200  # right ones do not count
         assert (await web.post("/cluster/join", json=question("guess"))).status_code == 401
         assert (await web.post("/cluster/formation", json={"secret": "guess"})).status_code == 401
-    for path, body in (("/cluster/join", right), ("/cluster/formation", {"secret": organisation.join_secret})):
+    site = {"secret": organisation.join_secret, "site": "north", "manager_id": "m9"}
+    formation = {"secret": organisation.join_secret}
+    for path, body in (("/cluster/join", right), ("/cluster/formation", formation), ("/cluster/site", site)):
         refused = await web.post(path, json=body)
         assert (refused.status_code, refused.json()["error"]) == (429, "too_many_joins")
         assert 0 < int(refused.headers["retry-after"]) <= 60

@@ -16,9 +16,10 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
     │                           WrongApiToken (401) · WrongPassword (401) · RevokedKey
     │                           WrongToken (401) · WrongPassphrase (401)
     ├── Missing (404)           UnknownUser · UnknownPath · UnknownMessage · UnknownSession · AccountDeleted
-    │                           UnknownMember · WrongMethod (405)
+    │                           UnknownMember · NobodyThere · WrongMethod (405)
     ├── Conflict (409)          NameTaken · Renamed · WrongState · StaleCounter · OtherAccount · SequenceGap · KeyChanged
     │                           SafetyNumberDiffers · NoDeviceKey · NameHeld · MemberExists · NoCluster · SiteTaken
+    │                           RequestIdUsed
     ├── TooMany (429)           RateLimited · Busy · TooManyJoins · TooManyDevices
     ├── Unavailable (503)       ManagerAway · NoManagerFound · FateUnknown · PeerAway · NodeAway · DiskFailed
     │                           DirectoryUnavailable, of which: NoQuorum · DirectoryUnreachable · DirectoryRefused
@@ -379,6 +380,13 @@ class UnknownMember(Missing):
     spanish = "El directorio de este sitio no tiene tal miembro; mire de nuevo la lista de sus miembros."
 
 
+class NobodyThere(Missing):
+    """Nobody answers at {address}; check how it is written, and whether a manager runs there."""
+
+    code = "nobody_there"
+    spanish = "En {address} no responde nadie; revise cómo está escrito, y si allí funciona un gestor."
+
+
 class WrongMethod(Missing):
     """This path does not take that method; the OpenAPI page lists those it takes."""
 
@@ -462,6 +470,13 @@ class NoDeviceKey(Conflict):
 
     code = "no_device_key"
     spanish = "{username} nunca ha iniciado sesión, así que aún no hay clave que comparar o verificar."
+
+
+class RequestIdUsed(Conflict):
+    """Under this request_id another message was sent; take a new one for each message."""
+
+    code = "request_id_used"
+    spanish = "Con este request_id se envió otro mensaje; use uno nuevo para cada mensaje."
 
 
 class NoCluster(Conflict):

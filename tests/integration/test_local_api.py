@@ -78,6 +78,25 @@ async def test_a_program_with_the_token_sees_messages_and_ticks_as_they_come(org
         assert (conversation["user"], conversation["unread"], conversation["status"]) == ("alice", 0, "online")
 
 
+async def test_what_is_handed_in_again_after_a_crash_is_sent_once(org: RealTelegraph) -> None:
+    org.join("alice")
+    message = {"to": "alice", "text": "hello", "request_id": "f3b4a1c2-9d6e-4c11-8a52-77aa10c0ffee"}
+    async with aiohttp.ClientSession() as session:
+        alice = Caller(session, org.api("alice"), org.token("alice"))
+        _, first = await alice("POST", "/messages", body=message)
+        assert (await alice("PUT", "/conversations/alice/draft", body={"text": "half a thought"}))[0] == 200
+
+        org.nodes["alice"].kill()
+        org.start("alice")
+
+        alice = Caller(session, org.api("alice"), org.token("alice"))
+        assert await alice("POST", "/messages", body=message) == (201, first)
+        other = await alice("POST", "/messages", body={**message, "text": "something else"})
+        assert (other[0], other[1]["error"]) == (409, "request_id_used")
+        assert len((await alice("GET", "/conversations/alice/messages"))[1]["messages"]) == 1
+        assert [draft["text"] for draft in (await alice("GET", "/drafts"))[1]["drafts"]] == ["half a thought"]
+
+
 async def test_presence_is_told_when_somebody_leaves(org: RealTelegraph) -> None:
     org.join("alice")
     org.join("bob")
@@ -140,6 +159,7 @@ async def bad_input(shared_org: RealTelegraph) -> AsyncIterator[Caller]:
 @pytest.mark.parametrize(
     ("method", "path", "body", "expected"),
     [
+        ("POST", "/organisation/look", {"address": "https://127.0.0.1:9"}, (404, "nobody_there")),
         ("POST", "/messages", {"to": "nobody", "text": "x"}, (404, "unknown_user")),
         ("POST", "/messages", {"to": "", "text": "x"}, (404, "unknown_user")),
         ("POST", "/messages", {"to": "..", "text": "x"}, (404, "unknown_user")),

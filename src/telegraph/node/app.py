@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 
 from telegraph.errors import AccountDeleted, BadInput, IllegalText, NotLoggedIn, UnknownMessage
-from telegraph.node import acts, examining, history, oneself, receipts, streams
+from telegraph.node import acts, drafts, examining, history, oneself, receipts, requests, streams
 from telegraph.node.contacts import possible_name
 from telegraph.node.doctor import Facts, Found, Waiting, findings
 from telegraph.node.entering import Entering
@@ -87,20 +87,28 @@ class Node(Entering):
         return await self._learn(await self._member.find_user(possible_name(user)))
 
     async def send(
-        self, user: str, text: str, *, reply_to: str | None = None, expires_in: float | None = None
+        self,
+        user: str,
+        text: str,
+        *,
+        reply_to: str | None = None,
+        expires_in: float | None = None,
+        request_id: str | None = None,
     ) -> Message:
         """Sends a message: returns once it is on this machine's disk; it goes out by itself.
 
         One to oneself stays here, and is read at once.
 
         ``expires_in``: seconds after which it fails unless it is delivered by then; without it, it waits for ever.
+        ``request_id``: called again with the same one, also after a crash, it gives the message of the first time.
 
         Raises:
             BadInput: ``expires_in`` is less than a second or more than 366 days.
             IllegalText: empty, or longer than 64 KiB in UTF-8.
             UnknownUser, ManagerAway: as :meth:`contact`.
             AccountDeleted: nothing can reach them any more.
-            UnknownMessage: ``reply_to`` is no message of this conversation.
+            UnknownMessage: ``reply_to`` is no message of this conversation; or what was sent under this id is deleted.
+            RequestIdUsed: under ``request_id`` another message was sent.
         """
         if not _fits(text):
             raise IllegalText
@@ -112,10 +120,9 @@ class Node(Entering):
         account = self._member.require()  # before anything is stored: an error must mean that nothing is sent
         answered = self._find_message(contact, reply_to) if reply_to is not None else None
         draft = streams.Draft(contact.id, text, time.time_ns() // 1000, reply_to=answered)
-        if contact.user_id == account.user_id:
-            return await self._keep(draft)
-        if expires_in is not None:
-            return await self._send_for_a_while(draft, expires_in)
+        own = contact.user_id == account.user_id
+        if own or expires_in is not None or request_id is not None:
+            return await self._send_aside(draft, expires_in, request_id, own=own)
         stored = await self.database.write_together(self._append, draft)
         self._broker.wake()
         if self._peers is not None:
@@ -137,20 +144,31 @@ class Node(Entering):
     def _append(self, connection: sqlite3.Connection, drafts: Sequence[streams.Draft]) -> Sequence[streams.Appended]:
         return streams.append_all(connection, drafts, self._rng)
 
-    async def _keep(self, draft: streams.Draft) -> Message:
-        row = await self.database.write(lambda connection: oneself.keep(connection, draft, self._rng))
-        self._broker.wake()
-        return history.message(self.database.reader, row, self._me)
+    async def _send_aside(
+        self, draft: streams.Draft, seconds: float | None, request_id: str | None, *, own: bool
+    ) -> Message:
+        """Sends what needs more than its place in the stream: it stays here, has an end, or is known by an id."""
 
-    async def _send_for_a_while(self, draft: streams.Draft, seconds: float) -> Message:
-        def job(connection: sqlite3.Connection) -> int:
+        def store(connection: sqlite3.Connection) -> int:
+            if own:
+                return oneself.keep(connection, draft, self._rng)
             (stored,) = streams.append_all(connection, [draft], self._rng)
-            self._expiring.give(connection, stored.row, seconds)
+            if seconds is not None:
+                self._expiring.give(connection, stored.row, seconds)
             return stored.row
 
-        row = await self.database.write(job)
-        self._expiring.changed()
-        self._messages_changed(draft.contact)
+        def job(connection: sqlite3.Connection) -> int:
+            if request_id is None:
+                return store(connection)
+            return requests.once(connection, request_id, draft, lambda: store(connection))
+
+        row = await self.database.write(job, brief=True)
+        if seconds is not None:
+            self._expiring.changed()
+        if own:
+            self._broker.wake()
+        else:
+            self._messages_changed(draft.contact)
         return history.message(self.database.reader, row, self._me)
 
     async def delivered(self, message: Message) -> None:
@@ -278,6 +296,19 @@ class Node(Entering):
         contact = await self.contact(user) if user is not None else None
         self.database  # noqa: B018 - raises if the store is locked
         return await self._search.find(query, self._me, contact=contact.id if contact else None)
+
+    def drafts(self) -> list[tuple[Contact, str]]:
+        """What the user began to write and has not sent, and to whom."""
+        return [(self._contacts[row], text) for row, text in drafts.kept(self.database.reader)]
+
+    async def keep_draft(self, user: str, text: str) -> None:
+        """Keeps what the user began to write to somebody; an empty text removes it.
+
+        Raises:
+            UnknownUser, ManagerAway: as :meth:`contact`.
+        """
+        contact = await self.contact(user)
+        await self.database.write(lambda connection: drafts.keep(connection, contact.id, text), brief=True)
 
     def inbox(self) -> list[Message]:
         """Every unread message, in the order of arrival; marks nothing."""

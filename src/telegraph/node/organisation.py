@@ -2,7 +2,7 @@
 
 import msgspec
 
-from telegraph.errors import BadInput, ManagerAway, NoManagerFound
+from telegraph.errors import BadInput, ManagerAway, NobodyThere, NoManagerFound
 from telegraph.node.joining import EarlyStore, finder
 from telegraph.node.settings import NodeSettings
 from telegraph.node.trust import ca_fingerprint, fetch_ca, trust_ca
@@ -22,17 +22,25 @@ async def look(settings: NodeSettings, address: str) -> Organisation:
 
     Raises:
         IllegalInvite, IllegalAddress: it cannot be read.
-        NoManagerFound, ManagerAway: nobody is there, or answers.
+        NobodyThere: nobody answers where the user says that somebody is.
+        NoManagerFound, ManagerAway: nobody is found around, or answers.
         CaMismatch: whoever answers is not who the invite names.
     """
     text = address.strip()
     if text.startswith("telegraph:"):
         invite = parse_invite(text)
-        return await _seen(invite.managers, invite.ca, invite.code)
+        return await _named(invite.managers, invite.ca, invite.code)
     if text:
-        return await _seen((check_manager_url(text),), None, None)
+        return await _named((check_manager_url(text),), None, None)
     found = await finder(settings, EarlyStore()).candidates()
     return await _seen(tuple(found), settings.ca_fingerprint, settings.invite_code)
+
+
+async def _named(managers: tuple[str, ...], expected: str | None, code: str | None) -> Organisation:
+    try:
+        return await _seen(managers, expected, code)
+    except (ManagerAway, NoManagerFound):
+        raise NobodyThere(address=", ".join(managers)) from None
 
 
 async def _seen(managers: tuple[str, ...], expected: str | None, code: str | None) -> Organisation:

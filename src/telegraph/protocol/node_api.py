@@ -256,6 +256,8 @@ class Conversation(msgspec.Struct):
 class SendRequest(msgspec.Struct):
     """``POST /api/v1/messages``; ``reply_to`` is the id of a message of the same conversation.
 
+    ``request_id``: random, one for each message. Whoever hears no answer repeats the call with the same one, also
+    after a crash: the message is sent once. The ids of the latest 100,000 messages are known.
     ``expires_in``: seconds, at most 366 days, after which the message fails unless it is delivered by then.
     """
 
@@ -263,6 +265,7 @@ class SendRequest(msgspec.Struct):
     text: Annotated[str, Meta(max_length=65536)]
     reply_to: Annotated[str, Meta(max_length=36)] | None = None
     expires_in: Annotated[float, Meta(ge=1, le=31_622_400)] | None = None
+    request_id: Annotated[str, Meta(min_length=16, max_length=64)] | None = None
 
 
 class Trust(msgspec.Struct):
@@ -373,6 +376,26 @@ class SettingsChange(msgspec.Struct):
 
     read_receipts: bool | None = None
     last_seen: bool | None = None
+
+
+class Draft(msgspec.Struct):
+    """What the user began to write to somebody."""
+
+    user: str
+    user_id: str
+    text: str
+
+
+class Drafts(msgspec.Struct):
+    """``GET /api/v1/drafts``."""
+
+    drafts: list[Draft]
+
+
+class DraftChange(msgspec.Struct):
+    """``PUT /api/v1/conversations/{user}/draft``; an empty text: there is none any more."""
+
+    text: Annotated[str, Meta(max_length=65536)]
 
 
 class Found(msgspec.Struct):

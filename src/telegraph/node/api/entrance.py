@@ -13,6 +13,7 @@ from telegraph.errors import (
     IllegalAddress,
     IllegalInvite,
     ManagerAway,
+    NobodyThere,
     NoManagerFound,
     OtherAccount,
     WrongApiToken,
@@ -68,7 +69,9 @@ async def organisation(node: NamedDependency[Node]) -> api.Organisation:
     dto=StrictJson,
     return_dto=None,
     status_code=200,
-    responses=answers(IllegalInvite, IllegalAddress, NoManagerFound, ManagerAway, CaMismatch, *BODY, *ALWAYS),
+    responses=answers(
+        IllegalInvite, IllegalAddress, NobodyThere, NoManagerFound, ManagerAway, CaMismatch, *BODY, *ALWAYS
+    ),
 )
 async def look(node: NamedDependency[Node], data: JSONBody[api.OrganisationRequest]) -> api.Organisation:
     """What stands behind a manager's address or an invite link, or what is found around; nothing is trusted by it."""

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from litestar import delete, get, post
+from litestar import delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from telegraph.errors import (
     BadInput,
@@ -14,10 +14,11 @@ from telegraph.errors import (
     UnknownUser,
     WrongState,
 )
-from telegraph.node.api.refusals import MEMBER
+from telegraph.node.api.refusals import ABOUT_SOMEBODY, BODY, MEMBER
 from telegraph.node.app import Node
 from telegraph.node.model import as_api_message
 from telegraph.protocol import node_api as api
+from telegraph.rest.bodies import StrictJson
 from telegraph.rest.errors import answers
 
 Words = Annotated[str, QueryParameter(name="query", max_length=256, description="words to look for")]
@@ -55,4 +56,22 @@ async def delete_conversation(node: NamedDependency[Node], user: FromPath[str]) 
     return api.Deleted(await node.delete_conversation(user))
 
 
-CALLS = (cancel, retry, search, delete_message, delete_conversation)
+@get("/drafts", responses=answers(*MEMBER))
+async def drafts(node: NamedDependency[Node]) -> api.Drafts:
+    """What the user began to write and has not sent."""
+    return api.Drafts([api.Draft(contact.username, contact.user_id, text) for contact, text in node.drafts()])
+
+
+@put(
+    "/conversations/{user:str}/draft",
+    dto=StrictJson,
+    return_dto=None,
+    responses=answers(*BODY, *ABOUT_SOMEBODY),
+)
+async def keep_draft(node: NamedDependency[Node], user: FromPath[str], data: JSONBody[api.DraftChange]) -> api.Ok:
+    """Keeps what the user began to write to somebody, in the encrypted store; it goes nowhere."""
+    await node.keep_draft(user, data.text)
+    return api.Ok("The draft is kept.")
+
+
+CALLS = (cancel, retry, search, delete_message, delete_conversation, drafts, keep_draft)

@@ -23,6 +23,7 @@ from telegraph.errors import (
     OtherAccount,
     RateLimited,
     RegistrationClosed,
+    RequestIdUsed,
     UnknownMessage,
     WrongCredentials,
     WrongPassword,
@@ -190,11 +191,14 @@ async def inbox(node: NamedDependency[Node]) -> api.Inbox:
     "/messages",
     dto=StrictJson,
     return_dto=None,
-    responses=answers(IllegalText, UnknownMessage, *BODY, *ABOUT_SOMEBODY),
+    responses=answers(IllegalText, UnknownMessage, RequestIdUsed, *BODY, *ABOUT_SOMEBODY),
 )
 async def send(node: NamedDependency[Node], data: JSONBody[api.SendRequest]) -> api.Message:
     """Sends a message: 201 once it is on this machine's disk; it goes out by itself."""
-    return as_api_message(await node.send(data.to, data.text, reply_to=data.reply_to, expires_in=data.expires_in))
+    sent = await node.send(
+        data.to, data.text, reply_to=data.reply_to, expires_in=data.expires_in, request_id=data.request_id
+    )
+    return as_api_message(sent)
 
 
 def rest_router(node: Node, guard: Guard, take: LogIn = on_this_machine) -> Router:

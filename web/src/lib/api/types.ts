@@ -89,6 +89,20 @@ export interface Door {
   elsewhere: boolean;
 }
 
+export interface Draft {
+  user: string;
+  user_id: string;
+  text: string;
+}
+
+export interface DraftChange {
+  text: string;
+}
+
+export interface Drafts {
+  drafts: (Draft)[];
+}
+
 export interface ErrorAnswer {
   message: string;
   status: number;
@@ -271,6 +285,7 @@ export interface SendRequest {
   text: string;
   reply_to?: string | null;
   expires_in?: number | null;
+  request_id?: string | null;
 }
 
 export interface SessionInfo {
@@ -342,6 +357,7 @@ export interface Calls {
   'GET /conversations/{user}/messages': { body: undefined; query: { before?: string | null; after?: string | null; limit?: number }; answer: MessagesPage };
   'GET /doctor': { body: undefined; query: undefined; answer: Doctor };
   'GET /door': { body: undefined; query: undefined; answer: Door };
+  'GET /drafts': { body: undefined; query: undefined; answer: Drafts };
   'GET /inbox': { body: undefined; query: undefined; answer: Inbox };
   'GET /organisation': { body: undefined; query: undefined; answer: Organisation };
   'GET /people': { body: undefined; query: { query?: string }; answer: People };
@@ -363,6 +379,7 @@ export interface Calls {
   'POST /password': { body: PasswordChange; query: undefined; answer: Ok };
   'POST /recovery-code': { body: RecoveryRequest; query: undefined; answer: RecoveryCode };
   'POST /session': { body: SessionRequest; query: undefined; answer: Account };
+  'PUT /conversations/{user}/draft': { body: DraftChange; query: undefined; answer: Ok };
   'PUT /organisation': { body: OrganisationChoice; query: undefined; answer: Organisation };
   'PUT /people/{user}/blocked': { body: undefined; query: undefined; answer: Trust };
   'PUT /people/{user}/key': { body: KeyDecision; query: undefined; answer: Trust };

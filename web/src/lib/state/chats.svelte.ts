@@ -3,6 +3,7 @@ import { ApiError, call } from '../api/client.ts';
 import { Stream } from '../api/stream.ts';
 import type { Conversation, Event, Message, Trust } from '../api/types.ts';
 import { isNews } from '../logic/news.ts';
+import { drafts } from './drafts.svelte.ts';
 import { announce, tell } from './notices.svelte.ts';
 import { place } from './route.svelte.ts';
 import { sending } from './sending.svelte.ts';
@@ -48,6 +49,7 @@ class Chats {
     this.#stream?.close();
     this.#stream = null;
     this.talk = null;
+    drafts.forget();
     this.known = {};
     this.order = [];
     this.loaded = false;
@@ -101,7 +103,7 @@ class Chats {
   async #opened(): Promise<void> {
     session.connected = true;
     try {
-      await Promise.all([this.load(), session.refresh()]);
+      await Promise.all([this.load(), session.refresh(), drafts.load()]);
       if (this.talk?.ready && !this.talk.part.newer) await this.talk.latest();
       await sending.flush();
     } catch (problem) {

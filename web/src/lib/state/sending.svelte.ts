@@ -1,9 +1,8 @@
-/** Messages on their way from this tab to the node: one after the other, and again when the node is back. */
+/** Messages on their way from this tab to the node: one after the other, and again when the node is back. Each is handed
+    in under an id of its own, so that handing it in again after a lost answer sends it once. */
 import { ApiError, call, sentence } from '../api/client.ts';
 import type { Message } from '../api/types.ts';
 import { keepUnsent, unsent, type Unsent } from './tab.ts';
-
-const CLOCKS_DIFFER_MS = 2000;
 
 class Sending {
   waiting: Unsent[] = $state(unsent());
@@ -12,11 +11,11 @@ class Sending {
   onSent: (message: Message) => void = () => undefined;
   onRefused: (message: Unsent) => void = () => undefined;
   #busy = false;
-  /** Messages of which it is not known whether the node has them: the answer to the call did not come. */
-  #doubtful = new Set(this.waiting.map(({ id }) => id));
+  /** The one being handed in whose bubble came over the stream before the answer did: it is not shown twice. */
+  #arrived = $state('');
 
   to(user: string): Unsent[] {
-    return this.waiting.filter((message) => message.user === user);
+    return this.waiting.filter((message) => message.user === user && message.id !== this.#arrived);
   }
 
   add(user: string, text: string, replyTo: string | null): void {
@@ -26,10 +25,10 @@ class Sending {
     void this.flush();
   }
 
-  /** A message of this user's came over the stream: one of those that wait here has arrived. */
+  /** A message of this user's came over the stream: perhaps the one that is being handed in. */
   arrived(message: Message): void {
-    const found = this.waiting.find(({ user, text }) => user === message.to && text === message.text);
-    if (found !== undefined) this.#drop(found);
+    const next = this.#busy ? this.waiting[0] : undefined;
+    if (next !== undefined && next.user === message.to && next.text === message.text) this.#arrived = next.id;
   }
 
   /** Hands over what waits, in order; stops when the node is away. */
@@ -41,13 +40,14 @@ class Sending {
         if (!(await this.#hand(next))) return;
       }
     } finally {
+      this.#arrived = '';
       this.#busy = false;
     }
   }
 
   async #hand(message: Unsent): Promise<boolean> {
     try {
-      if (!(await this.#isThere(message))) this.onSent(await this.#post(message));
+      this.onSent(await this.#post(message));
       this.#drop(message);
       return true;
     } catch (problem) {
@@ -59,21 +59,11 @@ class Sending {
     }
   }
 
-  async #post(message: Unsent): Promise<Message> {
-    this.#doubtful.add(message.id);
-    return call('POST /messages', { body: { to: message.user, text: message.text, reply_to: message.replyTo } });
-  }
-
-  /** Whether the node has it although its answer was lost; a second copy would be worse than a moment's wait. */
-  async #isThere(message: Unsent): Promise<boolean> {
-    if (!this.#doubtful.has(message.id)) return false;
-    const since = Date.parse(message.at) - CLOCKS_DIFFER_MS;
-    const page = await call('GET /conversations/{user}/messages', { path: { user: message.user }, query: { limit: 50 } });
-    return page.messages.some(({ mine, text, timestamp }) => mine && text === message.text && Date.parse(timestamp) >= since);
+  #post({ id, user, text, replyTo }: Unsent): Promise<Message> {
+    return call('POST /messages', { body: { to: user, text, reply_to: replyTo, request_id: id } });
   }
 
   #drop(message: Unsent): void {
-    this.#doubtful.delete(message.id);
     this.#keep(this.waiting.filter(({ id }) => id !== message.id));
   }
 

@@ -1,5 +1,4 @@
-/** What only this tab keeps: drafts, and messages that the node has not taken yet. Gone when the tab is closed, because
-    nothing that is written here may lie on the disk unencrypted. */
+/** What only this tab keeps, until the node has it: messages and drafts. Gone when the tab is closed. */
 export interface Unsent {
   id: string;
   user: string;
@@ -8,13 +7,32 @@ export interface Unsent {
   at: string;
 }
 
-export function draft(userId: string): string {
-  return sessionStorage.getItem(`draft:${userId}`) ?? '';
+interface Draft {
+  user: string;
+  text: string;
 }
 
-export function keepDraft(userId: string, text: string): void {
-  if (text) sessionStorage.setItem(`draft:${userId}`, text);
-  else sessionStorage.removeItem(`draft:${userId}`);
+const DRAFT = 'draft:';
+
+export function draftHere(userId: string): string | null {
+  return read(DRAFT + userId)?.text ?? null;
+}
+
+/** By user id. */
+export function draftsHere(): [string, Draft][] {
+  const keys = Object.keys(sessionStorage).filter((key) => key.startsWith(DRAFT));
+  return keys.flatMap((key) => {
+    const draft = read(key);
+    return draft === null ? [] : [[key.slice(DRAFT.length), draft] satisfies [string, Draft]];
+  });
+}
+
+export function keepDraftHere(userId: string, user: string, text: string): void {
+  sessionStorage.setItem(DRAFT + userId, JSON.stringify({ user, text }));
+}
+
+export function forgetDraft(userId: string): void {
+  sessionStorage.removeItem(DRAFT + userId);
 }
 
 export function unsent(): Unsent[] {
@@ -27,4 +45,9 @@ export function keepUnsent(messages: readonly Unsent[]): void {
 
 export function forgetTab(): void {
   sessionStorage.clear();
+}
+
+function read(key: string): Draft | null {
+  const text = sessionStorage.getItem(key);
+  return text === null ? null : (JSON.parse(text) as Draft);
 }

@@ -1,7 +1,7 @@
 """One end in a process of its own, told what to do by one JSON line on stdin each, answered by one on stdout.
 
-``python -m messaging.worker LOOP KIND ARGUMENTS``: LOOP is asyncio or uvloop, KIND is receiver, sender or node, and
-each request ``{"do": NAME, …}`` calls that method of the end with the rest.
+``python -m messaging.worker LOOP KIND ARGUMENTS``: LOOP is asyncio or uvloop, KIND is receiver, sender, node,
+watched or bare, and each request ``{"do": NAME, …}`` calls that method of the end with the rest.
 """
 
 import asyncio
@@ -47,6 +47,10 @@ async def main(kind: str, arguments: list[str]) -> None:
         from messaging.nodes import NodeEnd
 
         await obey(NodeEnd(*arguments))
+    elif kind in ("watched", "bare"):
+        from paging.ends import BareServer, WatchedNode
+
+        await obey(WatchedNode(*arguments) if kind == "watched" else BareServer())
     elif kind == "sender":
         await obey(Sender(*arguments))
     else:

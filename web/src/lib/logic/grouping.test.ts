@@ -33,3 +33,12 @@ test('what the node itself wrote stands alone', () => {
 test('nothing gives nothing', () => expect(grouped([])).toEqual([]));
 
 test('a day is the one of this place', () => expect(dayOf(at('2026-12-31T23:30:00'))).toBe('2026-12-31'));
+
+test('a line that is as before is the same object, whatever came behind it', () => {
+  const [one, two, three] = [message('1'), message('2'), message('3', { mine: true })];
+  const before = grouped([one, two]);
+  const after = grouped([one, two, three, message('4', { mine: true })], before);
+  expect(after.slice(0, 2).map((line, at) => line === before[at])).toEqual([true, true]);
+  expect(grouped([one, { ...two, state: 'read' }], before)[1]).not.toBe(before[1]);
+  expect(grouped([one, two, message('5')], before)[1]).toMatchObject({ last: false });
+});

@@ -19,15 +19,16 @@ export function dayOf(timestamp: string): string {
   return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
 }
 
-export function grouped(messages: readonly Message[]): Line[] {
+/** The lines of a conversation; those of `before` that are still so are the same objects, so that they need no drawing. */
+export function grouped(messages: readonly Message[], before: readonly Line[] = []): Line[] {
+  const known = new Map(before.map((line) => [line.message, line]));
   const days = messages.map((message) => dayOf(message.timestamp));
   const joined = messages.map((message, at) => at > 0 && days[at] === days[at - 1] && belongs(messages[at - 1], message));
-  return messages.map((message, at) => ({
-    message,
-    day: days[at] !== days[at - 1] ? (days[at] ?? null) : null,
-    first: !joined[at],
-    last: !joined[at + 1],
-  }));
+  return messages.map((message, at) => {
+    const line = { message, day: days[at] !== days[at - 1] ? (days[at] ?? null) : null, first: !joined[at], last: !joined[at + 1] };
+    const old = known.get(message);
+    return old?.day === line.day && old.first === line.first && old.last === line.last ? old : line;
+  });
 }
 
 function belongs(before: Message | undefined, message: Message): boolean {

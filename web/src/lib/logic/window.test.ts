@@ -33,6 +33,12 @@ test('the end as the node has it takes the place of what was there, in its order
   expect(ids(withLatest(part, fresh, true))).toEqual([0, 1, 2, 4, 3, 5]);
 });
 
+test('what the node has as it was is the same object', () => {
+  const part = { messages: many(0, 5), older: false, newer: false };
+  const { messages } = withLatest(part, [message('3'), message('4', { state: 'read' }), message('5')], true);
+  expect([messages[3] === part.messages[3], messages[4] === part.messages[4]]).toEqual([true, false]);
+});
+
 test('after a long absence the window begins anew', () => {
   expect(withLatest({ messages: many(0, 5), older: false, newer: false }, many(50, 60), true)).toMatchObject({ older: true });
 });

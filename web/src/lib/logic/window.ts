@@ -19,7 +19,8 @@ export function withLatest(part: Part, latest: readonly Message[], more: boolean
   const first = latest[0];
   const at = first === undefined ? -1 : part.messages.findIndex((message) => message.id === first.id);
   if (at < 0) return { messages: [...latest], older: more, newer: false };
-  return trimmedAbove({ messages: [...part.messages.slice(0, at), ...latest], older: part.older, newer: false });
+  const messages = [...part.messages.slice(0, at), ...unchanged(part.messages.slice(at), latest)];
+  return trimmedAbove({ messages, older: part.older, newer: false });
 }
 
 export function withOlder(part: Part, page: readonly Message[], more: boolean): Part {
@@ -52,6 +53,15 @@ export function aroundUnread(latest: readonly Message[], unread: number, more: b
   const start = Math.max(0, latest.length - Math.max(PAGE, unread + 20));
   const messages = latest.slice(start, start + MOST);
   return { messages, older: more || start > 0, newer: start + messages.length < latest.length };
+}
+
+/** What is fresh; where it is as before, the object of before, so that its line need not be drawn again. */
+function unchanged(before: readonly Message[], fresh: readonly Message[]): Message[] {
+  const known = new Map(before.map((message) => [message.id, message]));
+  return fresh.map((message) => {
+    const old = known.get(message.id);
+    return old !== undefined && JSON.stringify(old) === JSON.stringify(message) ? old : message;
+  });
 }
 
 function trimmedAbove(part: Part): Part {

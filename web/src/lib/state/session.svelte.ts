@@ -11,14 +11,14 @@ class Session {
   view: View = $state('starting');
   door: Door = $state({ account: 'none', open: false, elsewhere: false });
   status: NodeStatus | null = $state(null);
-  /** Whether the stream is open: without it the page shows what was. */
-  connected = $state(false);
+  /** Whether the stream is open, null before the first time: without it the page shows what was. */
+  connected: boolean | null = $state(null);
   recoveryCode = $state('');
   notice = $state('');
 
   /** What works right now, in one word. */
   get works(): 'online' | 'offline' | 'ended' | 'away' {
-    if (!this.connected) return 'away';
+    if (this.connected === false) return 'away';
     const account = this.status?.account;
     return account === 'ended' || account === 'offline' ? account : 'online';
   }
@@ -53,7 +53,7 @@ class Session {
   async #next(door: Door): Promise<View> {
     if (door.account === 'none') return door.open ? 'welcome' : 'link';
     if (!door.open || door.account === 'locked') return 'login';
-    await this.refresh();
+    if (this.status !== null) await this.refresh(); // else the chats, which begin at once, ask for it
     return 'chats';
   }
 

@@ -8,6 +8,8 @@ from playwright.sync_api import Page, expect
 from screens import Screen
 from talking import bubble, open_chat, row, write
 
+from telegraph.testing.processes import PASSWORD
+
 
 def violations(page: Page, root: Path) -> list[str]:
     """What axe complains of; it comes in beside the page's policy, as a debugger would."""
@@ -17,6 +19,16 @@ def violations(page: Page, root: Path) -> list[str]:
     return [
         f"{one['id']}: {', '.join(str(node['target']) for node in one['nodes'][:3])}" for one in found["violations"]
     ]
+
+
+def in_both_themes(page: Page, root: Path) -> list[str]:
+    """What axe complains of in the light theme or in the dark one."""
+    found: list[str] = []
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        expect(page.locator("html")).to_have_attribute("data-theme", theme)
+        found += violations(page, root)
+    return found
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -48,5 +60,41 @@ def test_every_screen_can_be_used_by_everybody(screen: Screen, root: Path, dark:
     stranger.goto(screen.people.api("alice"))
     stranger.get_by_label("Password").wait_for()
     found["login"] = violations(stranger, root)
+
+    assert {place: said for place, said in found.items() if said} == {}
+
+
+def test_the_way_in_can_be_used_by_everybody(screen: Screen, root: Path) -> None:
+    people = screen.people
+    people.start("nora", unattended=False)
+    page = screen.open("nora")
+    found: dict[str, list[str]] = {}
+    page.get_by_label("Name").wait_for()
+    found["register"] = in_both_themes(page, root)
+    page.get_by_role("button", name="Choose another").click()
+    page.get_by_label("Invite link or address").fill("https://127.0.0.1:9")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("alert")).to_contain_text("Nobody answers at https://127.0.0.1:9")
+    found["welcome"] = in_both_themes(page, root)
+    page.get_by_label("Invite link or address").fill(people.url)
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Yes, it is the same").wait_for()
+    found["compare"] = in_both_themes(page, root)
+    page.get_by_role("button", name="Yes, it is the same").click()
+    page.get_by_label("Name").fill("nora")
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.locator("input[name=repeated]").fill(PASSWORD)
+    page.get_by_role("button", name="Create account").click()
+    page.get_by_role("heading", name="Keep this recovery code").wait_for()
+    found["recovery"] = in_both_themes(page, root)
+    page.get_by_role("button", name="I have written it down").click()
+    page.get_by_role("heading", name="No conversations yet").wait_for()
+    found["empty"] = in_both_themes(page, root)
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("button", name="Log out").click()
+    page.locator("input[name=password]").fill("not the password")
+    page.get_by_role("button", name="Unlock").click()
+    page.get_by_role("region").wait_for()
+    found["reset"] = in_both_themes(page, root)
 
     assert {place: said for place, said in found.items() if said} == {}

@@ -9,6 +9,7 @@ from talking import bubble, open_chat, row, tick, write
 
 
 def test_a_message_is_seen_by_both_and_its_tick_says_how_far_it_is(screen: Screen) -> None:
+    screen.people.post("bob", "/conversations/alice/read")  # of other stories
     alice, bob = screen.open("alice"), screen.open("bob")
     open_chat(alice, "bob")
 
@@ -39,6 +40,24 @@ def test_a_reload_keeps_the_log_in_the_conversation_and_the_draft(screen: Screen
     expect(page.get_by_role("textbox", name="Message")).to_have_value("half a thought")
 
 
+def test_a_draft_is_there_in_another_browser_until_it_is_sent(screen: Screen) -> None:
+    page = screen.open("alice")
+    open_chat(page, "bob")
+    with page.expect_response(lambda answer: answer.url.endswith("/draft") and answer.ok):
+        page.get_by_role("textbox", name="Message").fill("a draft for bob")
+    page.context.close()  # and whatever it kept with it
+
+    page = screen.open("alice")
+    expect(row(page, "bob")).to_contain_text("Draft: a draft for bob")
+    row(page, "bob").click()
+    expect(page.get_by_role("textbox", name="Message")).to_have_value("a draft for bob")
+    page.get_by_role("textbox", name="Message").press("Enter")
+    expect(bubble(page, "a draft for bob")).to_be_visible()
+    page.reload()
+    expect(bubble(page, "a draft for bob")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Message")).to_have_value("")
+
+
 def test_two_tabs_are_in_step(screen: Screen) -> None:
     one = screen.open("alice")
     open_chat(one, "carla")
@@ -50,6 +69,10 @@ def test_two_tabs_are_in_step(screen: Screen) -> None:
     expect(bubble(two, "from the first tab")).to_be_visible()
     write(two, "from the second tab")
     expect(bubble(one, "from the second tab")).to_have_count(1)
+    one.get_by_role("link", name="bob").click()
+    screen.people.post("carla", "/messages", to="alice", text="for both tabs")
+    expect(bubble(two, "for both tabs")).to_be_visible()
+    expect(row(one, "carla")).not_to_contain_text("unread")
     two.get_by_role("button", name="Settings").click()
     two.get_by_label("Theme").select_option("dark")
     expect(one.locator("html")).to_have_attribute("data-theme", "dark")

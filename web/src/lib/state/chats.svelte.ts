@@ -140,7 +140,6 @@ class Chats {
   }
 
   #message(message: Message): void {
-    if (message.mine) sending.arrived(message);
     const one = this.known[message.conversation];
     const isNew = one?.last_message?.id !== message.id;
     if (this.talk?.userId === message.conversation) this.talk.changed(message);

@@ -8,6 +8,7 @@ const PAUSE_MS = 400;
 class Drafts {
   /** By user id, as the node has them. */
   #kept: Record<string, string> = $state({});
+  #handed = 0;
   #timers = new Map<string, ReturnType<typeof setTimeout>>();
 
   of(userId: string): string {
@@ -15,7 +16,9 @@ class Drafts {
   }
 
   async load(): Promise<void> {
+    const before = this.#handed;
     const { drafts } = await call('GET /drafts');
+    if (before !== this.#handed) return this.load(); // the answer may be older than what was handed over meanwhile
     this.#kept = Object.fromEntries(drafts.map(({ user_id, text }) => [user_id, text]));
     for (const [userId, { user, text }] of draftsHere()) void this.#hand(userId, user, text);
   }
@@ -37,6 +40,7 @@ class Drafts {
     } catch {
       return; // this tab keeps it, and hands it over when the node is back
     }
+    this.#handed += 1;
     this.#kept[userId] = text;
     if (draftHere(userId) === text) forgetDraft(userId);
   }

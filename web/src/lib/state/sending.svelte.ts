@@ -11,11 +11,9 @@ class Sending {
   onSent: (message: Message) => void = () => undefined;
   onRefused: (message: Unsent) => void = () => undefined;
   #busy = false;
-  /** The one being handed in whose bubble came over the stream before the answer did: it is not shown twice. */
-  #arrived = $state('');
 
   to(user: string): Unsent[] {
-    return this.waiting.filter((message) => message.user === user && message.id !== this.#arrived);
+    return this.waiting.filter((message) => message.user === user);
   }
 
   add(user: string, text: string, replyTo: string | null): void {
@@ -23,12 +21,6 @@ class Sending {
     this.#keep([...this.waiting, { id: crypto.randomUUID(), user, text, replyTo, at }]);
     this.refused = Object.fromEntries(Object.entries(this.refused).filter(([one]) => one !== user));
     void this.flush();
-  }
-
-  /** A message of this user's came over the stream: perhaps the one that is being handed in. */
-  arrived(message: Message): void {
-    const next = this.#busy ? this.waiting[0] : undefined;
-    if (next !== undefined && next.user === message.to && next.text === message.text) this.#arrived = next.id;
   }
 
   /** Hands over what waits, in order; stops when the node is away. */
@@ -40,7 +32,6 @@ class Sending {
         if (!(await this.#hand(next))) return;
       }
     } finally {
-      this.#arrived = '';
       this.#busy = false;
     }
   }

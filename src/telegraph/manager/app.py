@@ -251,10 +251,9 @@ class Manager:
         hub, metrics = Hub(), Metrics()
         roster = Roster(hub, self.url)
         metrics.watch("users_online", "Users who are online", attendance.count_online)
-        if exchange is not None:
-            sites = exchange.sites
-            metrics.watch("other_sites", "Other sites of the organisation", lambda: len(sites.others))
-            metrics.watch("other_sites_heard", "Other sites that this one hears", lambda: len(sites.heard))
+        sites = None if exchange is None else exchange.sites
+        metrics.watch("other_sites", "Other sites of the organisation", lambda: len(sites.others) if sites else 0)
+        metrics.watch("other_sites_heard", "Other sites that are heard", lambda: len(sites.heard) if sites else 0)
         metrics.watch("event_streams", "Open event streams", lambda: len(hub))
 
         def view(reads: Reads) -> People:

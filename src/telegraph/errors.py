@@ -22,8 +22,8 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
     │                           RequestIdUsed
     ├── TooMany (429)           RateLimited · Busy · TooManyJoins · TooManyDevices
     ├── Unavailable (503)       ManagerAway · NoManagerFound · FateUnknown · PeerAway · NodeAway · DiskFailed
-    │                           DirectoryUnavailable, of which: NoQuorum · DirectoryUnreachable · DirectoryRefused
-    │                           DirectoryFull · MembersUnsettled · LearnerBehind
+    │                           DirectoryUnavailable, of which: NoQuorum · DirectorySlow · DirectoryUnreachable
+    │                           DirectoryRefused · DirectoryFull · MembersUnsettled · LearnerBehind
     └── CannotStart (500)       PortTaken · DataInUse · DataUnreadable · CaUnreadable · CaUnknown · CaMismatch
                                 InsecureOffLoopback · TestingOnly · NewerSchema · KeyFileUnreadable · BackupUnreadable
                                 BackupNotWritten · OriginNeeded · PageCertificateUnreadable
@@ -585,6 +585,13 @@ class NoQuorum(DirectoryUnavailable):
 
     code = "no_quorum"
     spanish = "Muy pocos gestores de identidades de este sitio se alcanzan entre sí, y el directorio está cerrado por ahora; inténtelo de nuevo en un momento."
+
+
+class DirectorySlow(DirectoryUnavailable):
+    """The directory takes too long to answer, and nothing of this was done; try again in a moment."""
+
+    code = "directory_slow"
+    spanish = "El directorio tarda demasiado en responder, y nada de esto se hizo; inténtelo de nuevo en un momento."
 
 
 class DirectoryUnreachable(DirectoryUnavailable):

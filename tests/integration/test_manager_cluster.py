@@ -1,5 +1,6 @@
 """Several managers as one, real processes on loopback: alice and bob do not notice who of them crashes."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -10,8 +11,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -39,6 +41,54 @@ def register(group: ManagerGroup, number: int, name: str) -> Any:
 
 def log_in(group: ManagerGroup, number: int, name: str, **more: str) -> Any:
     return call(group, number, "/login", username=name, password=PASSWORD, ip="127.0.0.1", port=9000, **more)
+
+
+class Asked(NamedTuple):
+    """One call, and what it came to; ``code`` is the error's, empty for none."""
+
+    path: str
+    name: str
+    status: int
+    code: str
+    retry_after: str | None
+    seconds: float
+
+
+def storm(group: ManagerGroup, number: int, token: str, wave: str) -> list[Asked]:
+    """32 heartbeats of alice, log-ins and registrations at one manager at once."""
+    context = ssl.create_default_context(cafile=str(group.ca))
+    account = {"password": PASSWORD, "ip": "127.0.0.1", "port": 9000}
+    heartbeat: tuple[str, dict[str, object]] = ("/heartbeat", {"username": "alice"})
+    entry: tuple[str, dict[str, object]] = ("/login", {"username": "bob", **account})
+    calls = [heartbeat] * 10 + [entry] * 11
+    calls += [("/register", {"username": f"{wave}{each}", **account}) for each in range(11)]
+
+    def ask(path: str, body: dict[str, object]) -> Asked:
+        headers = {"Content-Type": "application/json"}
+        if path == "/heartbeat":
+            headers["Authorization"] = f"Bearer {token}"
+        url, data, begun = group.urls[number] + path, json.dumps(body).encode(), time.monotonic()
+        request = urllib.request.Request(url, data=data, headers=headers)  # noqa: S310 - our own
+        try:
+            with urllib.request.urlopen(request, timeout=10, context=context) as answer:  # noqa: S310 - our own
+                status, code, wait = answer.status, "", None
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                status, code, wait = refusal.code, json.load(refusal)["error"], refusal.headers["Retry-After"]
+        return Asked(path, str(body["username"]), status, code, wait, time.monotonic() - begun)
+
+    with ThreadPoolExecutor(len(calls)) as callers:
+        return list(callers.map(lambda each: ask(*each), calls))
+
+
+def all_told_in_time(asked: list[Asked], within: float) -> None:
+    """Heartbeats of who is here are answered, all else is refused, with word of when to come again."""
+    for each in asked:
+        assert each.seconds < within, each
+        if each.path == "/heartbeat":
+            assert each.status == 200, each
+        else:
+            assert (each.status, each.retry_after) == (503, "1"), each
 
 
 @pytest.fixture(scope="module")
@@ -170,12 +220,15 @@ def test_a_group_s_directory_is_backed_up_while_it_runs_and_becomes_a_single_man
 def test_without_a_majority_nothing_is_registered_and_afterwards_all_go_on(group: ManagerGroup, tmp_path: Path) -> None:
     known = json.loads((group.data(0) / "cluster.json").read_text())["clients"]
     assert len(known) == 3
+    token = log_in(group, 0, "alice")["token"]
+    call(group, 0, "/heartbeat", token, username="alice")
     group.kill(1, 2)
-    begun = time.monotonic()
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        register(group, 0, "dave")
-    with refused.value as answer:
-        assert (answer.code, time.monotonic() - begun < 4) == (503, True)
+    asked = storm(group, 0, token, "early")
+    all_told_in_time(asked, 2)
+    eventually(lambda: storm(group, 0, token, "x")[-1].seconds < 0.5)  # by now it is known
+    later = storm(group, 0, token, "later")
+    all_told_in_time(later, 1)
+    assert {each.code for each in later} == {"", "no_quorum"}
     shown = group.say(0, "status")
     assert (shown["quorum"], shown["state_hash"], len(shown["members"])) == (False, None, 3)
     leaving = telegraph("manager", "leave", "--data", group.data(0))
@@ -187,7 +240,20 @@ def test_without_a_majority_nothing_is_registered_and_afterwards_all_go_on(group
     assert (backing_up.code, "Too few identity managers" in backing_up.err) == (3, True)
     assert [path.name for path in tmp_path.iterdir()] == ["secret"]
     group.start_all()
+    eventually(lambda: call(group, 0, "/readyz")["status"] == 200)
     register(group, 0, "dave")
+    for each in [*asked, *later]:
+        if each.path == "/register":
+            none_or_whole(group, each)
+
+
+def none_or_whole(group: ManagerGroup, asked: Asked) -> None:
+    """What was refused has left nothing behind; what is of unknown fate is there as a whole, or not at all."""
+    with contextlib.ExitStack() as taken:
+        if asked.code == "fate_unknown":
+            taken.enter_context(contextlib.suppress(urllib.error.HTTPError))
+        register(group, 1, asked.name)
+    log_in(group, 2, asked.name)
 
 
 def test_new_secrets_shut_out_whoever_had_the_old_ones(group: ManagerGroup, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from telegraph.directory import records
 from telegraph.directory.port import Delete, Directory, Entry, Put, Unchanged
+from telegraph.directory.quorum import allow_more
 from telegraph.directory.records import Account, NameClaim, Presence, Session
 from telegraph.errors import (
     Conflict,
@@ -201,6 +202,7 @@ class Accounts:
         try:
             return await self._directory.commit(conditions, writes) is not None
         except FateUnknown:
+            allow_more(_LOOK_AGAIN)
             with contextlib.suppress(Unavailable, TimeoutError):  # then it is as unknown as before
                 async with asyncio.timeout(_LOOK_AGAIN):
                     if await self._directory.get(place) is not None:  # its random id says whose work it is

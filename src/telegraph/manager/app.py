@@ -14,6 +14,7 @@ import structlog
 
 from telegraph.directory import records
 from telegraph.directory.port import Reads
+from telegraph.directory.quorum import Quorum
 from telegraph.directory.records import Presence
 from telegraph.manager.accounts import Accounts, AccountSettings
 from telegraph.manager.api.application import Application
@@ -142,8 +143,9 @@ class Manager:
         self._in_background(stack, "certificate", lambda: self._keep_certificate(identity, credentials, context))
         for name, work in ({} if exchange is None else exchange.tasks()).items():
             self._in_background(stack, name, work)
-        if opened.group is not None:
+        if opened.group is not None and opened.quorum is not None:
             self._follow_group(stack, core, opened.group.members)
+            self._watch_quorum(stack, core, opened.quorum)
             self._in_background(stack, "leaving", self._stop_when(opened.group.left))
         responder = await respond(answering, self._active(ca))
         stack.callback(responder.close)
@@ -152,12 +154,19 @@ class Manager:
         stack.callback((data / ENDPOINT_FILE).unlink, missing_ok=True)
 
     def _follow_group(self, stack: contextlib.AsyncExitStack, core: Core, members: "Members") -> None:
-        """Nodes hear which managers there are, and whether this one can do its work."""
+        """Nodes hear which managers there are."""
         members.listen(lambda _managers: core.roster.managers_are(members.urls))
         core.roster.managers_are(members.urls)
         self._in_background(stack, "managers", members.follow)
-        readiness = Readiness(core.directory, core.roster.set_ready)
-        self._in_background(stack, "readiness", readiness.watch)
+
+    def _watch_quorum(self, stack: contextlib.AsyncExitStack, core: Core, quorum: Quorum) -> None:
+        """Calls are refused at once while the quorum is lost, and nodes hear that this manager cannot do its work."""
+
+        def tell(ready: bool) -> None:
+            quorum.is_there(ready)
+            core.roster.set_ready(ready)
+
+        self._in_background(stack, "readiness", Readiness(core.directory, tell).watch)
 
     async def stop(self) -> None:
         """Stops; what was acknowledged is on disk. May be called again."""
@@ -256,6 +265,11 @@ class Manager:
         metrics.watch("other_sites_heard", "Other sites that are heard", lambda: len(sites.heard) if sites else 0)
         metrics.watch("event_streams", "Open event streams", lambda: len(hub))
 
+        quorum = opened.quorum
+
+        def lost() -> bool:
+            return quorum is not None and quorum.lost
+
         def view(reads: Reads) -> People:
             return People(reads, attendance.live, attendance.roll)
 
@@ -268,7 +282,7 @@ class Manager:
             revoked=RevokedKeys(directory),
             attendance=attendance,
             people=view(directory.recent),
-            look_ups=LookUps(directory, view, directory.recent, lambda: not roster.ready),
+            look_ups=LookUps(directory, view, directory.recent, lost),
             hub=hub,
             roster=roster,
             metrics=metrics,
@@ -277,6 +291,7 @@ class Manager:
             url=self.url,
             group=opened.group,
             exchange=exchange,
+            quorum=quorum,
         )
 
     def _active(self, ca: CertificateAuthority) -> Active:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from telegraph.directory.port import Directory, Reads
+from telegraph.directory.quorum import Quorum
 from telegraph.manager.accounts import Accounts
 from telegraph.manager.attendance import Attendance
 from telegraph.manager.care import Care
@@ -22,8 +23,8 @@ from telegraph.manager.streams import Hub
 class Core:
     """A running manager without its sockets; ``url`` is how it wants to be called, ``ca_pem`` the organisation's CA.
 
-    ``group`` is the manager's part in a group of several, ``exchange`` that in the exchange between sites; None for a
-    single one.
+    ``group`` is the manager's part in a group of several, ``exchange`` that in the exchange between sites, ``quorum`` what
+    is known of the quorum that the group needs; None for a single one.
     """
 
     settings: ManagerSettings
@@ -43,3 +44,4 @@ class Core:
     url: str
     group: Group | None = None
     exchange: Exchange | None = None
+    quorum: Quorum | None = None

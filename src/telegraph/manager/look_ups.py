@@ -61,7 +61,8 @@ class LookUps:
         self._reads: Reads = exact or directory
         self._stale_reads = StaleReads(directory)
         self._people, self._stale_people = people_of(self._reads), people_of(self._stale_reads)
-        self._lost = lost
+        self.lost = lost
+        """Whether it is known that there is no quorum."""
 
     async def caller(self, token: str) -> tuple[Caller, bool]:
         """Whose session a token is, and whether that is stale.
@@ -111,7 +112,7 @@ class LookUps:
     async def _either(
         self, exact: Callable[[], Awaitable[T]], here: Callable[[], Awaitable[T]], *, stale: bool
     ) -> tuple[T, bool]:
-        if not stale and not self._lost():
+        if not stale and not self.lost():
             try:
                 async with asyncio.timeout(FRESH_WITHIN):
                     return await exact(), False

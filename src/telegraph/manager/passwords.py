@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 import bcrypt
 
+from telegraph.directory.quorum import busy_elsewhere
 from telegraph.errors import Busy, IllegalPassword, TestingOnly
 from telegraph.protocol.names import MAX_PASSWORD_BYTES
 
@@ -78,10 +79,11 @@ class Passwords:
     async def _run(self, work: Callable[[], T]) -> T:
         if self._pending >= self._limit:
             raise Busy(retry_after=_RETRY_AFTER)
-        self._pending += 1
-        job = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        job.add_done_callback(self._finished)
-        return await asyncio.shield(job)  # a caller that gives up does not make room: its job still takes a thread
+        with busy_elsewhere():
+            self._pending += 1
+            job = asyncio.get_running_loop().run_in_executor(self._pool, work)
+            job.add_done_callback(self._finished)
+            return await asyncio.shield(job)  # a caller that gives up does not make room: its job still takes a thread
 
     def _finished(self, job: asyncio.Future[T]) -> None:
         self._pending -= 1

@@ -15,6 +15,9 @@ log = structlog.get_logger(__name__)
 _LOOK_EVERY: Final = 1.0
 """Seconds between two looks."""
 
+_LOOK_AGAIN: Final = 0.2
+"""Seconds until the next look after one that failed: calls are refused until it is noticed that all is well again."""
+
 _FAILURES: Final = 2
 """Looks in a row that must fail: while a leader is being elected one may, and nobody has to go elsewhere for that."""
 
@@ -40,7 +43,7 @@ class Readiness:
         """Looks endlessly."""
         while True:
             await self.look()
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_LOOK_AGAIN if self._failures else _LOOK_EVERY)
 
     async def look(self) -> None:
         """Looks once."""

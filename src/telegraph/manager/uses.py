@@ -1,5 +1,6 @@
 """When each session was last used: in memory to the second, in the directory to the hour."""
 
+import asyncio
 from typing import Final
 
 import msgspec
@@ -16,6 +17,9 @@ log = structlog.get_logger(__name__)
 
 WRITTEN_EVERY: Final = 3600.0
 """Seconds between two writes for one session: a heartbeat never is one (DESIGN.md 10.1)."""
+
+WRITTEN_WITHIN: Final = 0.4
+"""Seconds that a call spends on it at most: where the directory does not answer, heartbeats must be answered still."""
 
 MAX_SESSIONS: Final = 100_000
 """Sessions that are remembered; beyond that the ones that are known longest are looked up anew."""
@@ -50,10 +54,11 @@ class Uses:
             return
         self._remember(caller.token_hash, now, now.wall)
         try:
-            if known is not None or await self._is_old(caller, now):
-                await self._write(caller, now)
-        except Unavailable as away:
-            log.info("use_not_written", code=away.code)
+            async with asyncio.timeout(WRITTEN_WITHIN):
+                if known is not None or await self._is_old(caller, now):
+                    await self._write(caller, now)
+        except (Unavailable, TimeoutError) as away:
+            log.info("use_not_written", kind=type(away).__name__)
 
     async def _is_old(self, caller: Caller, now: Moment) -> bool:
         stored = await self.stored(caller.user_id, caller.token_hash)

@@ -15,7 +15,15 @@ from telegraph.directory.etcd.client import EtcdClient, Patience
 from telegraph.directory.etcd.directory import MAX_TXN_OPS, EtcdDirectory
 from telegraph.directory.etcd.gathering import LONGEST
 from telegraph.directory.port import Entry, Put, Unchanged
-from telegraph.errors import DirectoryFull, DirectoryUnavailable, DirectoryUnreachable, FateUnknown, NoQuorum
+from telegraph.directory.quorum import DIRECTORY_WITHIN, Budget, Quorum
+from telegraph.errors import (
+    DirectoryFull,
+    DirectorySlow,
+    DirectoryUnavailable,
+    DirectoryUnreachable,
+    FateUnknown,
+    NoQuorum,
+)
 from telegraph.testing import virtual_time
 
 Said = grpc.aio.AioRpcError | str
@@ -214,6 +222,37 @@ def test_an_election_in_the_middle_is_waited_for() -> None:
         members.moods.clear()
         assert await commit == 7
         assert now() < 1.2
+
+    told(story)
+
+
+def test_all_that_a_call_of_the_api_asks_shares_one_budget() -> None:
+    async def ask_in_two_elections(directory: EtcdDirectory, members: Members) -> None:
+        members.moods = dict.fromkeys("abc", NO_LEADER)
+        asyncio.get_running_loop().call_later(1, members.moods.clear)
+        async with Budget(Quorum()):
+            await directory.get("x")
+            members.moods = dict.fromkeys("abc", NO_LEADER)
+            await directory.get("x")
+
+    async def story(directory: EtcdDirectory, members: Members) -> None:
+        with pytest.raises(NoQuorum):
+            await ask_in_two_elections(directory, members)
+        assert now() == pytest.approx(DIRECTORY_WITHIN, abs=0.1)
+
+    told(story)
+
+
+def test_a_commit_that_has_no_time_to_be_answered_is_not_sent() -> None:
+    async def story(directory: EtcdDirectory, members: Members) -> None:
+        with pytest.raises(DirectorySlow):
+            async with Budget(Quorum(), spent=DIRECTORY_WITHIN - 0.1):
+                await directory.commit([], [Put("x", b"1")])
+        with pytest.raises(DirectorySlow):
+            async with Budget(Quorum(), spent=DIRECTORY_WITHIN):
+                await directory.get("x")
+        assert members.asked == []
+        assert now() == 0
 
     told(story)
 

@@ -8,7 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from telegraph.directory.guarded import GuardedDirectory
 from telegraph.directory.memory import MemoryDirectory
+from telegraph.directory.port import Directory
+from telegraph.directory.quorum import Quorum
 from telegraph.directory.records import Presence
 from telegraph.manager.accounts import Accounts, AccountSettings, LoggedInUser
 from telegraph.manager.api.application import Application
@@ -68,14 +71,16 @@ class House:
     name: str = "one"
     alone: bool = True
     site: str = ""
+    quorum: Quorum | None = None
     expired: list[tuple[str, str]] = field(default_factory=list)
     tried: list[tuple[str, str]] = field(default_factory=list)
     answering: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.reached: Directory = self.directory if self.quorum is None else GuardedDirectory(self.directory)
         self.ca = CertificateAuthority.create("Testing", self.clock().utc)
         self.attending = Attending(
-            self.directory,
+            self.reached,
             self.name,
             OFFLINE_AFTER,
             self.clock,
@@ -86,10 +91,10 @@ class House:
         self.locks, self.attendance = self.attending.locks, self.attending.attendance
         self.live = self.attendance.live
         self.passwords = Passwords(4)
-        self.people = People(self.directory, self.live, self.attendance.roll)
+        self.people = People(self.reached, self.live, self.attendance.roll)
         limit = FailureLimit(self.failures)
         self.accounts = Accounts(
-            self.directory,
+            self.reached,
             self.attendance,
             self.locks,
             self.passwords,
@@ -100,8 +105,8 @@ class House:
         )
         self.accounts.on_ended = self.ended.append
         gate, lifetime = Gate(self.passwords, limit, self.clock), timedelta(days=30)
-        self.care = Care(self.directory, self.attendance, self.locks, gate, self.clock, lifetime, self.ended.append)
-        self.revoked = RevokedKeys(self.directory)
+        self.care = Care(self.reached, self.attendance, self.locks, gate, self.clock, lifetime, self.ended.append)
+        self.revoked = RevokedKeys(self.reached)
 
     async def try_it(self, address: Address, user_id: str) -> bool:
         """Whether somebody's node answers: only where ``answering`` says so."""
@@ -194,20 +199,25 @@ def core_of(house: House, *, metrics_token: str | None = None) -> Core:
     """The house behind the API."""
     return Core(
         settings=ManagerSettings(data=Path("/nonexistent"), site="main", metrics_token=metrics_token),
-        directory=house.directory,
-        recent=house.directory,
+        directory=house.reached,
+        recent=house.reached,
         accounts=house.accounts,
         care=house.care,
         revoked=house.revoked,
         attendance=house.attendance,
         people=house.people,
-        look_ups=LookUps(house.directory, lambda reads: People(reads, house.live, house.attendance.roll)),
+        look_ups=LookUps(
+            house.reached,
+            lambda reads: People(reads, house.live, house.attendance.roll),
+            lost=lambda: house.quorum is not None and house.quorum.lost,
+        ),
         hub=(hub := Hub()),
         roster=Roster(hub, "https://127.0.0.1:8000"),
         metrics=Metrics(),
         reaching=Reaching(house.people, house.try_it, house.clock),
         ca_pem=house.ca.pem,
         url="https://127.0.0.1:8000",
+        quorum=house.quorum,
     )
 
 

@@ -3,12 +3,13 @@
 A call that may be repeated gets a short deadline at each member and goes on to the next. One that may not (a commit)
 is sent once: before that a connection must be there and the member must know a leader, so that most failures are
 certain not to have done anything; if it is not certain, :class:`telegraph.errors.FateUnknown` says so. All of a call
-together keeps to a budget, after which the cause is told.
+together keeps to a budget, after which the cause is told; and to that of the API's call that it is made for
+(:mod:`telegraph.directory.quorum`).
 """
 
 import asyncio
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import msgspec
@@ -19,7 +20,15 @@ from telegraph.directory.etcd.diagnosis import refusal
 from telegraph.directory.etcd.endpoints import Endpoints
 from telegraph.directory.etcd.failures import Elsewhere, meaning
 from telegraph.directory.etcd.rpc_pb2 import RangeRequest
-from telegraph.errors import DirectoryRefused, DirectoryUnavailable, DirectoryUnreachable, FateUnknown, NoQuorum
+from telegraph.directory.quorum import current, waiting_until
+from telegraph.errors import (
+    DirectoryRefused,
+    DirectorySlow,
+    DirectoryUnavailable,
+    DirectoryUnreachable,
+    FateUnknown,
+    NoQuorum,
+)
 
 _AGAIN_AFTER = 0.05
 """Seconds until the members are asked again when all have refused at once, as during an election."""
@@ -92,11 +101,13 @@ class EtcdClient:
             LeaseGone, HistoryGone, UnknownMember, MemberExists, ValueError: what was asked cannot be.
         """
         clock = asyncio.get_running_loop().time
-        budget = self.patience.budget if budget is None else budget
+        budget = min(self.patience.budget if budget is None else budget, waiting_until() - clock())
         deadline = clock() + budget
         tried: set[str] = set()
         failures: list[Elsewhere] = []
         while not self.closing.is_set() and (left := deadline - clock()) > 0:
+            if left < _SHORTEST and not call.repeatable:
+                break  # better not begun than of unknown fate
             address = self.best(tried) if at is None else _unless(at in tried, at)
             if address is None:
                 tried.clear()
@@ -118,7 +129,10 @@ class EtcdClient:
         causes = {failure.cause for failure in failures}
         if "no_quorum" in causes:
             return NoQuorum(retry_after=_RETRY_AFTER)
-        refused = None if self._tls is None or self.closing.is_set() else await refusal(self.addresses, self._tls)
+        if not failures and not self.closing.is_set():
+            return DirectorySlow(retry_after=_RETRY_AFTER)
+        hurried = self._tls is None or self.closing.is_set() or current() is not None
+        refused = None if hurried else await refusal(self.addresses, cast("EtcdTls", self._tls))
         if refused or "refused" in causes:
             return DirectoryRefused(retry_after=_RETRY_AFTER, detail=refused or "TLS")
         return DirectoryUnreachable(retry_after=_RETRY_AFTER, members=", ".join(self.addresses))

@@ -1,6 +1,7 @@
 """The whole of what a manager answers, as one ASGI application."""
 
-import time
+import asyncio
+from functools import partial
 from typing import Any, Final
 
 from litestar import Litestar
@@ -9,6 +10,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from telegraph.manager.api import account, care, cluster, service, users
 from telegraph.manager.api.events import Events
+from telegraph.manager.api.in_time import in_time
 from telegraph.manager.api.openapi import DESCRIPTION
 from telegraph.manager.api.quick import HEARTBEAT, REGISTER, USER_ROUTE, USERS, Quick
 from telegraph.manager.api.session import dependencies, state_of
@@ -37,7 +39,7 @@ class Application:
     """REST calls to Litestar, the most frequent by a shorter way, WebSockets to the event stream; counts requests."""
 
     def __init__(self, core: Core) -> None:
-        self._rest: ASGIApp = rest_application(core)
+        self._rest = in_time(rest_application(core), core.quorum)
         self._quick = Quick(core)
         self._events = Events(core)
         self._metrics = core.metrics
@@ -50,7 +52,7 @@ class Application:
             await self._http(scope, receive, send)
 
     async def _http(self, scope: Any, receive: Receive, send: Send) -> None:
-        begun, body, route, status = time.perf_counter(), None, "", 200
+        begun, body, route, status = now(), None, "", 200
         method, path = scope["method"], scope["path"]
         if method == "GET" and path.startswith(USERS):
             route, body = USER_ROUTE, await self._quick.look_up(scope)
@@ -66,7 +68,7 @@ class Application:
                 await self._answer(method, route, plain_answer(problem, language, route), send, begun)
                 return
         if body is None:
-            await _counted(self._rest, self._metrics, scope, receive, send, begun)
+            await _counted(partial(self._rest, begun), self._metrics, scope, receive, send, begun)
             return
         await self._answer(method, route, (status, _head(body), body), send, begun)
 
@@ -76,7 +78,12 @@ class Application:
         status, headers, body = said
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
-        self._metrics.count_request(method, route, status, time.perf_counter() - begun)
+        self._metrics.count_request(method, route, status, now() - begun)
+
+
+def now() -> float:
+    """Seconds by the event loop's clock."""
+    return asyncio.get_running_loop().time()
 
 
 def _head(body: bytes) -> list[tuple[bytes, bytes]]:
@@ -97,7 +104,7 @@ async def _counted(app: ASGIApp, metrics: Metrics, scope: Scope, receive: Receiv
     finally:
         route = str(scope.get("path_template") or "none")
         method = str(scope["method"]) if scope["method"] in _METHODS else "other"  # type: ignore[typeddict-item]
-        metrics.count_request(method, route, status, time.perf_counter() - begun)
+        metrics.count_request(method, route, status, now() - begun)
 
 
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"))

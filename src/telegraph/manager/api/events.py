@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from litestar.types import Receive, Scope, Send
 
+from telegraph.directory.quorum import bounded
 from telegraph.errors import NotLoggedIn, TelegraphError, TooMany, UnknownPath
 from telegraph.manager.api.session import bearer
 from telegraph.manager.core import Core
@@ -71,8 +72,9 @@ class Events:
     async def _welcome(self, path: str, headers: dict[bytes, str]) -> Caller:
         if path != PATH:
             raise UnknownPath
-        caller = await find_caller(self._core.recent, bearer(headers.get(b"authorization", "")))
-        await self._core.attendance.heard(caller)
+        async with bounded(self._core.quorum):
+            caller = await find_caller(self._core.recent, bearer(headers.get(b"authorization", "")))
+            await self._core.attendance.heard(caller)
         return caller
 
     async def _explain(self, headers: dict[bytes, str], send: Send) -> bool:
@@ -155,10 +157,12 @@ class _Conversation:
     async def _take(self, event: FromNode) -> None:
         match event:
             case Heartbeat():
-                await self._core.attendance.heard(self._stream.caller)
+                async with bounded(self._core.quorum):
+                    await self._core.attendance.heard(self._stream.caller)
                 await self._stream.answer(HeartbeatReceived())
             case Leaving():
-                await self._core.attendance.leave(self._stream.caller)
+                async with bounded(self._core.quorum):
+                    await self._core.attendance.leave(self._stream.caller)
                 self._stream.close()
             case Watch():
                 for user_id in event.users:

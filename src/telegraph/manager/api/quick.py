@@ -14,13 +14,14 @@ from typing import Any, Final
 import msgspec
 from litestar.types import Receive
 
+from telegraph.directory.quorum import bounded
 from telegraph.errors import DirectoryUnavailable, Language, TelegraphError
 from telegraph.manager.api.language import sentence
-from telegraph.manager.api.session import bearer, caller_of
+from telegraph.manager.api.session import bearer, who_lives
 from telegraph.manager.attendance import require_own
 from telegraph.manager.core import Core
 from telegraph.manager.look_ups import FRESH_WITHIN
-from telegraph.manager.sessions import Caller
+from telegraph.manager.sessions import Caller, find_caller
 from telegraph.protocol.language import language_of
 from telegraph.protocol.manager_api import (
     Answer,
@@ -35,6 +36,12 @@ USERS: Final = "/users/"
 USER_ROUTE: Final = "/users/{username}"
 HEARTBEAT: Final = "/heartbeat"
 REGISTER: Final = "/register"
+
+HERE_WITHIN: Final = 0.6
+"""Seconds for what this manager's own member has, which takes it milliseconds; then Litestar says what is wrong."""
+
+QUICK_WITHIN: Final = FRESH_WITHIN + HERE_WITHIN
+"""Seconds that are spent here at most before a request is left to Litestar, but for waiting for its body."""
 
 _MAX_BODY: Final = 1024
 _MAX_LANGUAGE: Final = 200
@@ -57,7 +64,7 @@ class Quick:
 
     async def look_up(self, scope: Any) -> bytes | None:
         """The body of the answer to ``GET /users/<name>``, None if Litestar is to give it."""
-        headers = _usual(scope["headers"])
+        headers = self._usual(scope["headers"])
         username = scope["path"][len(USERS) :]
         if headers is None or b"content-type" in headers or b"content-length" in headers:
             return None
@@ -65,30 +72,33 @@ class Quick:
             return None
         try:
             found = await self._find(headers, username)
-        except TelegraphError:
+        except (TelegraphError, TimeoutError):
             return None
         return _encode(UserAnswer(message=found))
 
     async def _find(self, headers: Headers, username: str) -> User:
+        token = _token(headers)
         try:
             async with asyncio.timeout(FRESH_WITHIN):
-                caller = await self._caller(headers)
+                caller = await find_caller(self._core.recent, token)
                 found = await self._core.people.find(username)
                 await self._core.attendance.seen(caller)
         except (TimeoutError, DirectoryUnavailable):
-            return await self._core.look_ups.known_user(_token(headers), username)
+            async with asyncio.timeout(HERE_WITHIN):
+                return await self._core.look_ups.known_user(token, username)
         return found
 
     async def heartbeat(self, scope: Any, receive: Receive) -> tuple[bytes | None, Receive]:
         """The body of the answer to ``POST /heartbeat``, None if Litestar is to give it, by this ``receive``."""
-        headers = _usual(scope["headers"])
+        headers = self._usual(scope["headers"])
         if headers is None or headers.get(b"content-type") != _JSON or not _is_short(headers):
             return None, receive
         try:
-            async with asyncio.timeout(FRESH_WITHIN):  # Litestar, who answers then, needs time as well
-                caller = await self._caller(headers, heartbeat=True)
+            caller = await who_lives(self._core, _token(headers), FRESH_WITHIN)  # Litestar needs time as well then
         except (TelegraphError, TimeoutError):
             return None, receive
+        if caller.user_id not in self._core.attendance.live:
+            return None, receive  # it takes a write
         message: Any = await receive()
         return await self._beat(caller, headers, message), _replaying(message, receive)
 
@@ -108,7 +118,7 @@ class Quick:
         Raises:
             TelegraphError: nobody was registered, as far as is known; Litestar must not try it again.
         """
-        headers = _usual(scope["headers"])
+        headers = self._usual(scope["headers"])
         if headers is None or headers.get(b"content-type") != _JSON or not _is_short(headers):
             return None, receive
         message: Any = await receive()
@@ -118,15 +128,17 @@ class Quick:
             wanted = _registration(message["body"])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None, _replaying(message, receive)
-        account = await self._core.accounts.register(wanted)
+        async with bounded(self._core.quorum):
+            account = await self._core.accounts.register(wanted)
         said = sentence("registered", _language(headers.get(b"accept-language", b"")))
         return _encode(Registered(message=said, user_id=account.user_id, username=account.username)), receive
 
-    async def _caller(self, headers: Headers, *, heartbeat: bool = False) -> Caller:
-        return await caller_of(self._core, _token(headers), heartbeat=heartbeat)
+    def _usual(self, headers: list[tuple[bytes, bytes]]) -> Headers | None:
+        """As :func:`usual`; None also while there is no quorum, of which the longer way knows more."""
+        return None if self._core.look_ups.lost() else usual(headers)
 
 
-def _usual(headers: list[tuple[bytes, bytes]]) -> Headers | None:
+def usual(headers: list[tuple[bytes, bytes]]) -> Headers | None:
     """The headers that matter, None if some are not as nodes send them."""
     found: Headers = {}
     for name, value in headers:

@@ -1,5 +1,6 @@
 """Who calls: the bearer token of a request, checked before its body is read."""
 
+import asyncio
 from typing import Any, Final
 
 from litestar import Request
@@ -9,6 +10,7 @@ from litestar.handlers import BaseRouteHandler
 
 from telegraph.errors import DirectoryUnavailable, Language, NotLoggedIn
 from telegraph.manager.core import Core
+from telegraph.manager.look_ups import FRESH_WITHIN
 from telegraph.manager.sessions import Caller, find_caller
 from telegraph.protocol.language import language_of
 
@@ -34,17 +36,24 @@ def bearer(authorization: str) -> str:
     return token.strip()
 
 
-async def caller_of(core: Core, token: str, *, heartbeat: bool = False) -> Caller:
-    """Who calls with a token. While the directory is away, a heartbeat of whoever sent the last one is known here.
+async def who_lives(core: Core, token: str, within: float | None) -> Caller:
+    """Who sends a heartbeat. Of whoever sent the last one that is known here, without a quorum too.
+
+    ``within`` is how many seconds to wait for the directory's word, None for as long as it takes.
 
     Raises:
         NotLoggedIn: no session, or one that has ended.
-        DirectoryUnavailable: it cannot be said.
+        DirectoryUnavailable, TimeoutError: it cannot be said.
     """
+    if core.look_ups.lost():
+        known = core.attendance.last_caller(token)
+        if known is not None:
+            return known
     try:
-        return await find_caller(core.recent, token)
-    except DirectoryUnavailable:
-        known = core.attendance.last_caller(token) if heartbeat else None
+        async with asyncio.timeout(within):
+            return await find_caller(core.recent, token)
+    except (DirectoryUnavailable, TimeoutError):
+        known = core.attendance.last_caller(token)
         if known is None:
             raise
         return known
@@ -58,8 +67,20 @@ async def needs_session(connection: ASGIConnection[Any, Any, Any, Any], _handler
     """
     core: Core = connection.app.state[_CORE]
     token = bearer(connection.headers.get("authorization", ""))
-    heartbeat = connection.scope["path"] == "/heartbeat"
-    connection.state[_CALLER] = await caller_of(core, token, heartbeat=heartbeat)
+    connection.state[_CALLER] = await find_caller(core.recent, token)
+
+
+async def lives(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Litestar guard of heartbeats: as :func:`needs_session`, but also without a quorum, of whoever sent the last one.
+
+    Raises:
+        NotLoggedIn: no session, or one that has ended.
+        DirectoryUnavailable: without a quorum, if the session is not known here.
+    """
+    core: Core = connection.app.state[_CORE]
+    token = bearer(connection.headers.get("authorization", ""))
+    within = None if core.attendance.last_caller(token) is None else FRESH_WITHIN
+    connection.state[_CALLER] = await who_lives(core, token, within)
 
 
 async def session_for_look_up(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:

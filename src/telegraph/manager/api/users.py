@@ -27,6 +27,7 @@ from telegraph.manager.api.session import (
     TheCaller,
     TheCore,
     TheLanguage,
+    lives,
     needs_session,
     session_for_look_up,
 )
@@ -94,7 +95,7 @@ async def peers(core: TheCore, caller: TheCaller, stale: Stale) -> UsersAnswer:
     status_code=200,
     dto=StrictJson,
     return_dto=None,
-    guards=[needs_session],
+    guards=[lives],
     security=[{"session": []}],
     responses=answers(*_BODY, NotLoggedIn, ForeignSession, Conflict),
 )

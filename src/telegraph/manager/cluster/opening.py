@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from telegraph.directory import records
+from telegraph.directory.guarded import GuardedDirectory
+from telegraph.directory.quorum import Quorum
 from telegraph.directory.remembering import RememberingDirectory
 from telegraph.directory.sqlite import SqliteDirectory
 from telegraph.errors import CannotStart, NotInCluster
@@ -34,7 +36,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An open directory, the organisation's CA, and the group if the manager is part of one.
+    """An open directory, the organisation's CA, and the group and its quorum if the manager is part of one.
 
     ``credentials`` are the manager's own if the group signed them just now, ``site`` what the group is among others.
     """
@@ -44,6 +46,7 @@ class Opened:
     group: "Group | None" = None
     credentials: Credentials | None = None
     site: "OwnSite | None" = None
+    quorum: Quorum | None = None
 
     def site_name(self, told: str) -> str:
         """The site that the manager belongs to: as its group says, or as it was told."""
@@ -147,17 +150,18 @@ async def _together(place: Place, running: "Running", stack: contextlib.AsyncExi
     site = await patiently(lambda: settle_site(place, links.directory))
     place = dataclasses.replace(place, settings=msgspec.structs.replace(place.settings, site=site.name))
     members = Members(links.directory)
-    group = Group(place, running, links.directory, secret, members, Doorkeeper(place.clock))
+    guarded = GuardedDirectory(links.directory)
+    group = Group(place, running, guarded, secret, members, Doorkeeper(place.clock))
     record = place.record(running.member, running.version)
     await patiently(lambda: put_record(links.directory, record))
     members.listen(group.remember)
     members.listen(Reach(links.directory.client, running.member.local_url, place.manager_id))
     await patiently(members.load)
     etcd = links.directory
-    directory = RememberingDirectory(etcd, lambda: etcd.heard, records.LOOKED_UP)
+    directory = RememberingDirectory(guarded, lambda: etcd.heard, records.LOOKED_UP)
     authority = await patiently(lambda: load_authority(links.directory, secret))
     if not site.joined:
         from telegraph.manager.sites.entering import enter
 
         site = await enter(place, links.directory, members, authority)
-    return Opened(directory, authority, group, running.credentials, site)
+    return Opened(directory, authority, group, running.credentials, site, Quorum())

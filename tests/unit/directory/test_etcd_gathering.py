@@ -1,6 +1,7 @@
 """Commits that go to etcd together; each against a stand-in that does what etcd does with nested transactions."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from telegraph.directory.etcd import rpc_pb2 as rpc
 from telegraph.directory.etcd.gathering import LONGEST, MAX_COMMITS, Batch, Gathering, Wish
 from telegraph.directory.port import LeaseGone
+from telegraph.directory.quorum import Budget, Quorum, waiting_until
 from telegraph.errors import FateUnknown
 from telegraph.testing import virtual_time
 
@@ -32,9 +34,11 @@ class Etcd:
         self.stored: dict[bytes, int] = {}
         self.sizes: list[int] = []
         self.problems: list[Exception] = []
+        self.untils: list[tuple[float, float]] = []
         self.gathering = Gathering(self._send)
 
-    async def _send(self, request: rpc.TxnRequest) -> rpc.TxnResponse:
+    async def _send(self, request: rpc.TxnRequest, until: float) -> rpc.TxnResponse:
+        self.untils.append((until, waiting_until()))
         nested = [each.request_txn for each in request.success if each.HasField("request_txn")]
         self.sizes.append(len(nested) or 1)
         try:
@@ -187,3 +191,18 @@ def test_no_commit_of_a_batch_touches_what_another_writes(pairs: list[tuple[set[
         for other in taken[at + 1 :]:
             assert one.touched.isdisjoint(other.written)
             assert other.touched.isdisjoint(one.written)
+
+
+def test_those_who_go_together_have_the_time_of_who_has_most_and_the_budget_of_none() -> None:
+    async def call(etcd: Etcd, key: str, spent: float) -> int | None:
+        async with Budget(Quorum(), spent=spent):
+            alone = wish(key)
+            return await etcd.gathering.commit(Wish(alone.touched, alone.written, alone.request, waiting_until()))
+
+    async def story(etcd: Etcd) -> None:
+        revisions = await asyncio.gather(call(etcd, "a", 0.4), call(etcd, "b", 0.1))
+        assert (list(revisions), etcd.untils) == ([2, 2], [(1.4, math.inf)])
+        revisions = await asyncio.gather(call(etcd, "c", 0.4), etcd.gathering.commit(wish("d")))
+        assert (list(revisions), etcd.untils[1:]) == ([3, 3], [(math.inf, math.inf)])
+
+    told(story)

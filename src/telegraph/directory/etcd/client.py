@@ -8,6 +8,7 @@ together keeps to a budget, after which the cause is told; and to that of the AP
 """
 
 import asyncio
+import math
 from collections.abc import Collection, Sequence
 from typing import Any, cast
 
@@ -20,7 +21,7 @@ from telegraph.directory.etcd.diagnosis import refusal
 from telegraph.directory.etcd.endpoints import Endpoints
 from telegraph.directory.etcd.failures import Elsewhere, meaning
 from telegraph.directory.etcd.rpc_pb2 import RangeRequest
-from telegraph.directory.quorum import current, waiting_until
+from telegraph.directory.quorum import waiting_until
 from telegraph.errors import (
     DirectoryRefused,
     DirectorySlow,
@@ -36,6 +37,7 @@ _AGAIN_AFTER = 0.05
 _PROBE_EVERY = 0.5
 _RETRY_AFTER = 1.0
 _SHORTEST = 0.2
+"""Seconds that a member gets at least; a commit that has less left is not begun, for it might be done all the same."""
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -85,6 +87,7 @@ class EtcdClient:
         need_leader: bool = True,
         budget: float | None = None,
         at: str | None = None,
+        until: float = math.inf,
     ) -> Answer:
         """Makes one call.
 
@@ -94,6 +97,7 @@ class EtcdClient:
             need_leader: whether a member without a leader shall refuse at once.
             budget: seconds for all of it, instead of the client's.
             at: ask this member only.
+            until: by when whoever asked must be answered, by the event loop's clock, if it is not this task's own call.
 
         Raises:
             DirectoryUnavailable: a subclass for the cause; nothing was done.
@@ -101,13 +105,14 @@ class EtcdClient:
             LeaseGone, HistoryGone, UnknownMember, MemberExists, ValueError: what was asked cannot be.
         """
         clock = asyncio.get_running_loop().time
-        budget = min(self.patience.budget if budget is None else budget, waiting_until() - clock())
+        until = min(until, waiting_until())
+        budget = min(self.patience.budget if budget is None else budget, until - clock())
         deadline = clock() + budget
         tried: set[str] = set()
         failures: list[Elsewhere] = []
         while not self.closing.is_set() and (left := deadline - clock()) > 0:
             if left < _SHORTEST and not call.repeatable:
-                break  # better not begun than of unknown fate
+                break
             address = self.best(tried) if at is None else _unless(at in tried, at)
             if address is None:
                 tried.clear()
@@ -122,17 +127,17 @@ class EtcdClient:
             self.suspect(address)
             if answer.done == "perhaps" and not call.repeatable:
                 raise FateUnknown(retry_after=_RETRY_AFTER)
-        raise await self._why(failures)
+        raise await self._why(failures, hurried=until < math.inf)
 
-    async def _why(self, failures: Sequence[Elsewhere]) -> DirectoryUnavailable:
-        """One cause for all that was tried: the most telling one."""
+    async def _why(self, failures: Sequence[Elsewhere], *, hurried: bool) -> DirectoryUnavailable:
+        """One cause for all that was tried: the most telling one. ``hurried``: somebody waits for it."""
         causes = {failure.cause for failure in failures}
         if "no_quorum" in causes:
             return NoQuorum(retry_after=_RETRY_AFTER)
         if not failures and not self.closing.is_set():
             return DirectorySlow(retry_after=_RETRY_AFTER)
-        hurried = self._tls is None or self.closing.is_set() or current() is not None
-        refused = None if hurried else await refusal(self.addresses, cast("EtcdTls", self._tls))
+        ask = self._tls is not None and not self.closing.is_set() and not hurried
+        refused = await refusal(self.addresses, cast("EtcdTls", self._tls)) if ask else None
         if refused or "refused" in causes:
             return DirectoryRefused(retry_after=_RETRY_AFTER, detail=refused or "TLS")
         return DirectoryUnreachable(retry_after=_RETRY_AFTER, members=", ".join(self.addresses))

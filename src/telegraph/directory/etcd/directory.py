@@ -7,7 +7,6 @@ reads). Commits are etcd's transactions that compare revisions of last change.
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from functools import partial
 from typing import Final
 
 from telegraph.directory.etcd import rpc_pb2 as rpc
@@ -17,6 +16,7 @@ from telegraph.directory.etcd.failures import AnswerTooLarge
 from telegraph.directory.etcd.gathering import Gathering, Wish
 from telegraph.directory.etcd.watch import Watch
 from telegraph.directory.port import Change, Delete, Entry, Frozen, HistoryGone, LeaseGone, Put, Snapshot, Unchanged
+from telegraph.directory.quorum import waiting_until
 from telegraph.directory.transactions import check_writes, prefix_end
 from telegraph.errors import DirectoryUnavailable
 
@@ -54,7 +54,7 @@ class EtcdDirectory:
         """
         self._client = client
         self._prefix = prefix
-        self._gathering = Gathering(partial(client.call, TXN)) if gather else None
+        self._gathering = Gathering(self._send) if gather else None
         self._watches: set[Watch] = set()
 
     @property
@@ -143,9 +143,12 @@ class EtcdDirectory:
         if writes and self._gathering is not None:
             written = frozenset(write.key for write in writes)
             touched = written.union(condition.key for condition in conditions)
-            return await self._gathering.commit(Wish(touched, written, request))
+            return await self._gathering.commit(Wish(touched, written, request, waiting_until()))
         answer = await self._client.call(TXN if writes else LOOK, request)
         return answer.header.revision if answer.succeeded else None
+
+    async def _send(self, request: rpc.TxnRequest, until: float) -> rpc.TxnResponse:
+        return await self._client.call(TXN, request, until=until)
 
     async def grant(self, ttl: float) -> int:
         """A new lease of whole seconds, rounded up; etcd gives at least one and a half election time-outs."""

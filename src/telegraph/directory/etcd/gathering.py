@@ -7,8 +7,10 @@ batch is then the same as its commits one after the other, except that they shar
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from typing import Final
 
 import msgspec
@@ -28,15 +30,20 @@ _MAX_OPS: Final = 8
 _MAX_BYTES: Final = 256 * 1024
 """Of all that goes together, before the last one; etcd takes 1.5 MiB."""
 
-Send = Callable[[rpc.TxnRequest], Awaitable[rpc.TxnResponse]]
+Send = Callable[[rpc.TxnRequest, float], Awaitable[rpc.TxnResponse]]
+"""Sends a transaction; an answer after that time, by the event loop's clock, is of use to nobody."""
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """A commit: the keys that it reads or writes, those that it writes, and how etcd is asked for it."""
+    """A commit: the keys that it reads or writes, those that it writes, and how etcd is asked for it.
+
+    ``until`` is by when its answer is of use, by the event loop's clock.
+    """
 
     touched: frozenset[str]
     written: frozenset[str]
     request: rpc.TxnRequest
+    until: float = math.inf
 
     @property
     def is_small(self) -> bool:
@@ -109,7 +116,8 @@ class Gathering:
         while self._waiting:
             batch = self._next()
             if batch:
-                task = asyncio.ensure_future(self._run(batch))
+                # in a context of its own: a batch is no part of the call that happened to come first
+                task = asyncio.get_running_loop().create_task(self._run(batch), context=Context())
                 self._under_way.add(task)
                 task.add_done_callback(self._done)
 
@@ -132,7 +140,8 @@ class Gathering:
 
     async def _run(self, batch: list[_Waiting]) -> None:
         try:
-            outcomes = await self._sent([waiting.wish.request for waiting in batch])
+            until = max(waiting.wish.until for waiting in batch)
+            outcomes = await self._sent([waiting.wish.request for waiting in batch], until)
         except (LeaseGone, ValueError) as problem:  # one of them is at fault, and nothing was written
             if len(batch) == 1:
                 _fail(batch, problem)
@@ -147,11 +156,12 @@ class Gathering:
                 if not waiting.outcome.done():
                     waiting.outcome.set_result(outcome)
 
-    async def _sent(self, requests: list[rpc.TxnRequest]) -> list[int | None]:
+    async def _sent(self, requests: list[rpc.TxnRequest], until: float) -> list[int | None]:
         if len(requests) == 1:
-            answer = await self._send(requests[0])
+            answer = await self._send(requests[0], until)
             return [answer.header.revision if answer.succeeded else None]
-        answer = await self._send(rpc.TxnRequest(success=[rpc.RequestOp(request_txn=each) for each in requests]))
+        together = rpc.TxnRequest(success=[rpc.RequestOp(request_txn=each) for each in requests])
+        answer = await self._send(together, until)
         revision = answer.header.revision
         return [revision if each.response_txn.succeeded else None for each in answer.responses]
 

@@ -23,8 +23,8 @@ from telegraph.manager.streams import Hub
 class Core:
     """A running manager without its sockets; ``url`` is how it wants to be called, ``ca_pem`` the organisation's CA.
 
-    ``group`` is the manager's part in a group of several, ``exchange`` that in the exchange between sites, ``quorum`` what
-    is known of the quorum that the group needs; None for a single one.
+    ``group`` is the manager's part in a group of several, ``exchange`` that in the exchange between sites, ``quorum``
+    what is known of the quorum that the group needs; None for a single one.
     """
 
     settings: ManagerSettings

@@ -3,12 +3,11 @@
 What they answer from memory, and how old that can be:
 
 - Only while somebody watches through it, for which one watch on the whole directory runs
-  (:mod:`telegraph.directory.sharing`), and that watch has proved within :data:`TRUSTED` seconds that its member has a
-  leader. Else every read goes to the directory, and so does one of a key
+  (:mod:`telegraph.directory.sharing`), and that watch has told all that was committed up to :data:`TRUSTED` seconds
+  ago, as the group's leader confirmed. Else every read goes to the directory, and so does one of a key
   that is not remembered. That there is no such key is never remembered: what was just made is found at once.
 - A change that another manager commits is known here as soon as the watch tells it, some milliseconds later; if the
-  member falls silent, at most :data:`TRUSTED` seconds plus the time in which a member that was cut off notices that it
-  has no leader (etcd's election time-out).
+  member falls silent, is cut off or applies slowly what was committed, :data:`TRUSTED` seconds later at most.
 - What was committed through this object is seen by every read that begins after the commit returned.
 - Whoever is to write reads exactly, and commits carry conditions on what was read: nothing is ever written on the
   ground of an old answer.

@@ -20,7 +20,7 @@ from telegraph.directory.etcd.channels import EOF, HAS_LEADER, Channels, EtcdTls
 from telegraph.directory.etcd.diagnosis import refusal
 from telegraph.directory.etcd.endpoints import Endpoints
 from telegraph.directory.etcd.failures import Elsewhere, meaning
-from telegraph.directory.etcd.rpc_pb2 import RangeRequest
+from telegraph.directory.etcd.rpc_pb2 import RangeRequest, RangeResponse
 from telegraph.directory.quorum import waiting_until
 from telegraph.errors import (
     DirectoryRefused,
@@ -211,6 +211,11 @@ class EtcdClient:
         """Whether a member answers within some seconds on the connection of its watches, and knows a leader."""
         return await _answers(self.watching, address, _PULSE, within)
 
+    async def applied(self, address: str, within: float) -> int | None:
+        """The revision up to which a member has applied what was committed before; None if it cannot tell in time."""
+        answer = await _asked(self.watching, address, _PROBE, within)
+        return None if answer is None else answer.header.revision
+
     async def close(self) -> None:
         """Ends all that is under way, and all connections."""
         self.closing.set()
@@ -230,15 +235,19 @@ _PULSE = RangeRequest(key=b"\0", count_only=True, serializable=True)
 
 
 async def _answers(channels: Channels, address: str, request: RangeRequest, within: float) -> bool:
+    return await _asked(channels, address, request, within) is not None
+
+
+async def _asked(channels: Channels, address: str, request: RangeRequest, within: float) -> RangeResponse | None:
     try:
-        await channels.unary(address, RANGE)(request, timeout=within, metadata=HAS_LEADER)
+        answer: RangeResponse = await channels.unary(address, RANGE)(request, timeout=within, metadata=HAS_LEADER)
     except (grpc.aio.AioRpcError, grpc.aio.UsageError):
-        return False
+        return None
     except asyncio.CancelledError:
         if cancelled():
             raise
-        return False
-    return True
+        return None
+    return answer
 
 
 async def _exchange(stream: Any, request: Any) -> Any:

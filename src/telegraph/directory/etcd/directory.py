@@ -64,9 +64,10 @@ class EtcdDirectory:
 
     @property
     def heard(self) -> float:
-        """Up to when, by the event loop's clock, all watches are known to be connected to a member with a leader.
+        """Up to when, by the event loop's clock, the watches on everything have told all that was committed.
 
-        What is older in a cache that they feed may be stale; minus infinity without watches.
+        What is older in a cache that they feed may be stale; minus infinity without such a watch. It takes that nobody
+        else writes to this etcd: with keys outside the prefix it is never known.
         """
         return min((watch.heard for watch in self._watches), default=-math.inf)
 
@@ -172,7 +173,8 @@ class EtcdDirectory:
     async def watch(self, prefix: str, *, after: int) -> AsyncGenerator[Change]:
         """Every later change below the prefix, in order, endlessly; see the port."""
         watch = Watch(self._client, *self._range(prefix), after)
-        self._watches.add(watch)
+        if not prefix:  # another one cannot know whether what it has not been told is none of its own
+            self._watches.add(watch)
         try:
             async with aclosing(watch.changes()) as changes:
                 async for change in changes:

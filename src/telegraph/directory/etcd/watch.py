@@ -5,12 +5,17 @@ its member on the same connection whether it knows a leader: one that hangs, is 
 other members is left within :data:`PULSE` plus :data:`ANSWER` seconds (and its election time-out), and the watch
 goes on at another from where it was (:mod:`telegraph.directory.etcd.position`).
 
+How far the watch is, is known by a second question: a linearizable read at the same member. Its revision is at least
+that of every commit that was over when it was asked; as soon as the watch has told that revision, it has told all of
+those. A member that has a leader but applies its log slowly thus makes the watch trail, and the watch knows it.
+
 Progress that a client asks for is not used: before etcd 3.4.25 and 3.5.8 its answer could overtake changes
 (https://github.com/etcd-io/etcd/issues/15220). What members send by themselves comes in order.
 """
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncGenerator
 from typing import Any, Final
 
@@ -32,6 +37,7 @@ ANSWER: Final = 0.6
 """Seconds within which they must be answered."""
 
 _AGAIN_AFTER = 0.1
+_MAX_ASKED = 64
 
 
 class _Broken(Exception):
@@ -45,8 +51,13 @@ class Watch:
         self._client = client
         self._range = (key, end)
         self._position = Position(after)
+        self._told = after
+        self._asked: deque[tuple[float, int]] = deque(maxlen=_MAX_ASKED)
         self.heard = -float("inf")
-        """When the member last proved that it has a leader, by the loop's clock."""
+        """Everything that was committed before this moment, by the loop's clock, has been told.
+
+        That is known of a watch on all keys that anybody writes; others never know it.
+        """
 
     async def changes(self) -> AsyncGenerator[Change]:
         """Every change, endlessly, until the client is closed; keys are as etcd has them.
@@ -68,6 +79,7 @@ class Watch:
                         tried.clear()
                         for change in self._position.take(map(_change, answer.events)):
                             yield change
+                        self._reached(answer)
             except _Broken as broken:
                 log.info("watch_moves", member=address, cause=str(broken))
                 self._client.suspect(address)
@@ -122,11 +134,32 @@ class Watch:
         return answer
 
     async def _beat(self, address: str) -> None:
-        """Ends when the member is not well."""
-        now = asyncio.get_running_loop().time
-        while await self._client.follows(address, ANSWER):
-            self.heard = now()
+        """Ends when the member is not well. One that applies slowly what the leader committed is: it only trails."""
+        while True:
+            asked = asyncio.get_running_loop().time()
+            well, applied = await asyncio.gather(
+                self._client.follows(address, ANSWER), self._client.applied(address, ANSWER)
+            )
+            if not well:
+                return
+            if applied is not None:
+                self._asked.append((asked, applied))
+                self._settle()
             await asyncio.sleep(PULSE)
+
+    def _reached(self, answer: rpc.WatchResponse) -> None:
+        """All of an answer was told. One that was cut in pieces says so at the last one."""
+        if answer.fragment:
+            return
+        if answer.events:
+            self._told = max(self._told, answer.events[-1].kv.mod_revision)
+        elif not answer.created:
+            self._told = max(self._told, answer.header.revision)
+        self._settle()
+
+    def _settle(self) -> None:
+        while self._asked and self._asked[0][1] <= self._told:
+            self.heard = self._asked.popleft()[0]
 
 
 async def _sent(stream: Any, request: rpc.WatchRequest) -> None:

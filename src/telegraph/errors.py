@@ -28,6 +28,7 @@ keyword arguments given when the error is raised. ``spanish`` is the same senten
                                 InsecureOffLoopback · TestingOnly · NewerSchema · KeyFileUnreadable · BackupUnreadable
                                 BackupNotWritten · OriginNeeded · PageCertificateUnreadable
                                 EtcdMissing · EtcdTooOld · SealBroken · NotInCluster · CannotJoin · CannotLeave
+                                LockLost
 """
 
 from collections.abc import Mapping
@@ -793,6 +794,13 @@ class CannotJoin(CannotStart):
 
     code = "cannot_join"
     spanish = "Este gestor no puede unirse: {detail}."
+
+
+class LockLost(CannotStart):
+    """Another manager may change the members of this group by now, because this one was silent for too long; try again."""
+
+    code = "lock_lost"
+    spanish = "Otro gestor puede estar cambiando los miembros de este grupo, porque este calló demasiado tiempo; inténtelo de nuevo."
 
 
 class CannotLeave(CannotStart):

@@ -16,7 +16,7 @@ from telegraph.directory import cluster_records
 from telegraph.directory.cluster_records import ManagerRecord, decode
 from telegraph.directory.etcd.members import Member as EtcdMember
 from telegraph.directory.port import Delete, Directory
-from telegraph.errors import CannotJoin, MembersUnsettled, NotInCluster, UnknownMember
+from telegraph.errors import CannotJoin, LockLost, MembersUnsettled, NotInCluster, UnknownMember
 from telegraph.manager.ca import CA_FILE
 from telegraph.manager.cluster.applying import Admission, Applicant
 from telegraph.manager.cluster.certificates import client_identity
@@ -24,6 +24,7 @@ from telegraph.manager.cluster.command import Member
 from telegraph.manager.cluster.links import Links, open_links
 from telegraph.manager.cluster.members import put_record
 from telegraph.manager.cluster.membership import (
+    MembershipLock,
     clear_learners,
     initial_cluster,
     member_at,
@@ -66,9 +67,9 @@ async def enter(place: Place, applicant: Applicant, admission: Admission, stack:
     applicant.keep(admission)
     async with (
         open_links(admission.clients, admission.member) as links,
-        membership_lock(links.directory, place.manager_id),
+        membership_lock(links.directory, place.manager_id) as lock,
     ):
-        running = await _enter(place, links, admission.clients, stack)
+        running = await _enter(place, links, lock, admission.clients, stack)
     return dataclasses.replace(running, credentials=admission.credentials)
 
 
@@ -84,17 +85,19 @@ def check_own_data(place: Place, token: JoinToken) -> None:
         raise CannotJoin(detail=f"{place.data} belongs to another organisation; use another --data")
 
 
-async def _enter(place: Place, links: Links, clients: list[str], stack: contextlib.AsyncExitStack) -> Running:
+async def _enter(
+    place: Place, links: Links, lock: MembershipLock, clients: list[str], stack: contextlib.AsyncExitStack
+) -> Running:
     """Under the lock, all the way to the vote."""
     member = place.new_member()
-    await clear_learners(links.admin)
+    await clear_learners(links.admin, lock)
     known = member_at(await links.admin.list(), member.peer_url)
     if known is not None:
-        await _replace(place, links, known)
+        await _replace(place, links, lock, known)
     forget_etcd(place)
     state = ClusterState("joining", member.host, member.port, member.local_url, tuple(clients), existing=True)
     save_state(place.data, state)
-    known = await _add(links, member)
+    known = await _add(links, lock, member)
     members = await links.admin.list()
     state = _with_initial(state, initial_cluster(members, place.manager_id, known.id))
     save_state(place.data, state)
@@ -102,7 +105,7 @@ async def _enter(place: Place, links: Links, clients: list[str], stack: contextl
     await running.process.ready(_STARTED_WITHIN)
     state = _at(state, "promoting")
     save_state(place.data, state)
-    await _take_vote(place, links, running, state)
+    await _take_vote(place, links, running, state, lock)
     return running
 
 
@@ -125,11 +128,14 @@ async def resume(place: Place, state: ClusterState, stack: contextlib.AsyncExitS
     return running
 
 
-async def _take_vote(place: Place, links: Links, running: Running, state: ClusterState) -> None:
+async def _take_vote(
+    place: Place, links: Links, running: Running, state: ClusterState, lock: MembershipLock | None = None
+) -> None:
+    """Becomes a voter. Without the lock too: the group may need this vote for anybody to get it."""
     own = member_at(await links.admin.list(), running.member.peer_url)
     if own is None:
         raise NotInCluster(detail="the group has removed it; let it join anew with --join")
-    await _promote(links, own.id)
+    await _promote(links, own.id, lock)
     await put_record(links.directory, place.record(running.member, running.version))
     save_state(place.data, _at(state, "member"))
     log.info("joined")
@@ -143,7 +149,7 @@ def _at(state: ClusterState, stage: Stage) -> ClusterState:
     return msgspec.structs.replace(state, stage=stage)
 
 
-async def _replace(place: Place, links: Links, known: EtcdMember) -> None:
+async def _replace(place: Place, links: Links, lock: MembershipLock, known: EtcdMember) -> None:
     if not place.settings.cluster.replace:
         raise CannotJoin(
             detail=f"the group has a manager at {known.peer_urls[0]} already; if its data is lost, add --replace"
@@ -152,15 +158,22 @@ async def _replace(place: Place, links: Links, known: EtcdMember) -> None:
         raise CannotJoin(detail=f"the manager at {known.peer_urls[0]} is alive; let it leave first")
 
     async def remove() -> None:
+        await lock.check()
         await links.admin.remove(known.id)
 
     await patiently(remove)
-    await forget_record(links.directory, known.name, known.peer_urls)
+    await forget_record(links.directory, lock, known.name, known.peer_urls)
     log.warning("lost_member_removed", member=f"{known.id:x}")
 
 
-async def forget_record(directory: Directory, manager_id: str, peer_urls: tuple[str, ...] = ()) -> None:
-    """Removes the record of a manager that is none any more, and of any with its etcd address."""
+async def forget_record(
+    directory: Directory, lock: MembershipLock, manager_id: str, peer_urls: tuple[str, ...] = ()
+) -> None:
+    """Removes the record of a manager that is none any more, and of any with its etcd address.
+
+    Raises:
+        LockLost: it is not held any more; nothing was removed.
+    """
     entries = (await directory.scan(cluster_records.MANAGERS)).entries
     gone = [
         entry.key
@@ -168,13 +181,15 @@ async def forget_record(directory: Directory, manager_id: str, peer_urls: tuple[
         if entry.key == cluster_records.manager_key(manager_id)
         or decode(entry.value, ManagerRecord).etcd_peer in peer_urls
     ]
-    await directory.commit([], [Delete(key) for key in gone])
+    if gone and await directory.commit([lock.condition], [Delete(key) for key in gone]) is None:
+        raise LockLost
 
 
-async def _add(links: Links, member: Member) -> EtcdMember:
+async def _add(links: Links, lock: MembershipLock, member: Member) -> EtcdMember:
     async def add() -> None:
         if member_at(await links.admin.list(), member.peer_url) is not None:
             return  # an earlier try has gone through
+        await lock.check()
         try:
             await links.admin.add_learner([member.peer_url])
         except UnknownMember:  # its id, made of the address and the second, is that of one removed in this second
@@ -187,9 +202,11 @@ async def _add(links: Links, member: Member) -> EtcdMember:
     return added
 
 
-async def _promote(links: Links, member_id: int) -> None:
+async def _promote(links: Links, member_id: int, lock: MembershipLock | None) -> None:
     async def promote() -> None:
         if any(member.id == member_id and member.learner for member in await links.admin.list()):
+            if lock is not None:
+                await lock.check()
             await links.admin.promote(member_id)
 
     await patiently(promote)

@@ -15,7 +15,7 @@ from telegraph.manager.cluster.beside import group_beside, state_of_member
 from telegraph.manager.cluster.command import ETCD_CERTIFICATE_FILE, ETCD_DATA, ETCD_KEY_FILE
 from telegraph.manager.cluster.joining import forget_record
 from telegraph.manager.cluster.links import Links
-from telegraph.manager.cluster.membership import check_may_leave, membership_lock
+from telegraph.manager.cluster.membership import MembershipLock, check_may_leave, membership_lock
 from telegraph.manager.cluster.patience import patiently
 from telegraph.manager.cluster.rekeying import PENDING_FILE
 from telegraph.manager.cluster.secret import SECRET_FILE
@@ -39,9 +39,9 @@ async def leave(data: Path) -> int:
         DirectoryUnavailable: the others do not answer.
     """
     state, manager_id = state_of_member(data), load_or_create_id(data)
-    async with group_beside(data, without_itself=True) as links, membership_lock(links.directory, manager_id):
+    async with group_beside(data, without_itself=True) as links, membership_lock(links.directory, manager_id) as lock:
         members = await links.admin.list()
-        left = await _take_out(links, members, manager_id)
+        left = await _take_out(links, lock, members, manager_id)
     save_state(data, msgspec.structs.replace(state, stage="left"))
     await _forget_data(data)
     return left
@@ -58,20 +58,20 @@ async def expel(data: Path, manager_id: str) -> int:
     state_of_member(data)
     if manager_id == load_or_create_id(data):
         raise CannotLeave(detail="it is the one of this data directory; use: telegraph manager leave")
-    async with group_beside(data) as links, membership_lock(links.directory, load_or_create_id(data)):
+    async with group_beside(data) as links, membership_lock(links.directory, load_or_create_id(data)) as lock:
         members = await links.admin.list()
         if all(member.name != manager_id for member in members):
             raise CannotLeave(detail=f"the cluster has no manager {manager_id}; see: telegraph manager status")
-        return await _take_out(links, members, manager_id)
+        return await _take_out(links, lock, members, manager_id)
 
 
-async def _take_out(links: Links, members: Sequence[Member], manager_id: str) -> int:
+async def _take_out(links: Links, lock: MembershipLock, members: Sequence[Member], manager_id: str) -> int:
     """Removes a member and its record, and counts the others who vote."""
     own = next((member for member in members if member.name == manager_id), None)
     if own is not None:
         check_may_leave(members, own.id, await _healthy(links, members, own))
-        await _remove(links, own)
-    await forget_record(links.directory, manager_id)
+        await _remove(links, lock, own)
+    await forget_record(links.directory, lock, manager_id)
     return sum(not member.learner and member.name != manager_id for member in members)
 
 
@@ -82,9 +82,10 @@ async def _healthy(links: Links, members: Sequence[Member], own: Member) -> int:
     return sum(status is not None for status in found)
 
 
-async def _remove(links: Links, own: Member) -> None:
+async def _remove(links: Links, lock: MembershipLock, own: Member) -> None:
     async def remove() -> None:
         if any(member.id == own.id for member in await links.admin.list()):
+            await lock.check()
             await links.admin.remove(own.id)
 
     await patiently(remove)

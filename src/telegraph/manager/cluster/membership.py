@@ -15,24 +15,83 @@ import structlog
 from telegraph.directory import cluster_records
 from telegraph.directory.etcd.members import Member, Members
 from telegraph.directory.port import Directory, HistoryGone, LeaseGone, Put, Unchanged
-from telegraph.errors import CannotJoin, CannotLeave, Unavailable
+from telegraph.directory.tenure import Tenure
+from telegraph.errors import CannotJoin, CannotLeave, LockLost, Unavailable
 
 log = structlog.get_logger(__name__)
 
 _LOCK_TTL: Final = 10.0
 
 
+class MembershipLock:
+    """The lock while it is held.
+
+    Attributes:
+        condition: belongs into what its holder writes to the directory: it fails once the lock is somebody else's.
+    """
+
+    def __init__(self, directory: Directory, lease: int, condition: Unchanged) -> None:
+        self._directory = directory
+        self._lease = lease
+        self.condition = condition
+
+    async def check(self) -> None:
+        """To be called before each change of the members, which etcd takes without conditions.
+
+        The lease then lasts for longer than such a change may take
+        (:data:`telegraph.directory.etcd.members.CHANGE_BUDGET`).
+
+        Raises:
+            LockLost: others may change the members by now, so this one must not.
+            DirectoryUnavailable: it cannot be said.
+        """
+        try:
+            await self._directory.keep_alive(self._lease)
+        except LeaseGone:
+            raise LockLost from None
+        entry = await self._directory.get(self.condition.key)
+        if entry is None or entry.revision != self.condition.revision:
+            raise LockLost
+
+    async def keep(self) -> None:
+        """Renews the lease; returns when it is lost, or could be."""
+        clock = asyncio.get_running_loop().time
+        tenure = Tenure(clock(), _LOCK_TTL)
+        while tenure.certain(clock()):
+            await asyncio.sleep(max(0.0, min(tenure.next, tenure.end) - clock()))
+            sent = clock()
+            try:
+                tenure.renewed(sent, await self._directory.keep_alive(self._lease))
+            except LeaseGone:
+                return
+            except Unavailable:
+                tenure.failed(clock())
+
+
 @contextlib.asynccontextmanager
-async def membership_lock(directory: Directory, holder: str) -> AsyncIterator[None]:
-    """Waits until nobody else changes the membership, and keeps others waiting meanwhile."""
-    lease = await directory.grant(_LOCK_TTL)
-    keeping = asyncio.create_task(_keep(directory, lease))
+async def membership_lock(directory: Directory, holder: str) -> AsyncIterator[MembershipLock]:
+    """Waits until nobody else changes the membership, and keeps others waiting meanwhile.
+
+    Raises:
+        LockLost: the lock was lost; what was being done under it was cut off.
+    """
+    lease, revision = await _taken(directory, holder)
+    lock = MembershipLock(directory, lease, Unchanged(cluster_records.LOCK, revision))
+    limit, loop = asyncio.timeout(None), asyncio.get_running_loop()
+
+    async def keep() -> None:
+        await lock.keep()
+        log.warning("membership_lock_lost")
+        limit.reschedule(loop.time())
+
+    keeping = asyncio.create_task(keep())
     try:
-        while not await directory.commit(
-            [Unchanged(cluster_records.LOCK, 0)], [Put(cluster_records.LOCK, holder.encode(), lease)]
-        ):
-            await _released(directory)
-        yield
+        async with limit:
+            yield lock
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise LockLost from None
     finally:
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
@@ -40,11 +99,24 @@ async def membership_lock(directory: Directory, holder: str) -> AsyncIterator[No
             await directory.revoke(lease)
 
 
-async def _keep(directory: Directory, lease: int) -> None:
+async def _taken(directory: Directory, holder: str) -> tuple[int, int]:
+    """The lease and the revision of the lock, once it is free."""
     while True:
-        await asyncio.sleep(_LOCK_TTL / 4)
-        with contextlib.suppress(Unavailable, LeaseGone):
-            await directory.keep_alive(lease)
+        await _released(directory)
+        lease = await directory.grant(_LOCK_TTL)
+        revision = None
+        try:
+            revision = await directory.commit(
+                [Unchanged(cluster_records.LOCK, 0)], [Put(cluster_records.LOCK, holder.encode(), lease)]
+            )
+        except LeaseGone:
+            continue
+        finally:
+            if revision is None:
+                with contextlib.suppress(Unavailable):
+                    await directory.revoke(lease)
+        if revision is not None:
+            return lease, revision
 
 
 async def _released(directory: Directory) -> None:
@@ -58,10 +130,11 @@ async def _released(directory: Directory) -> None:
                 return
 
 
-async def clear_learners(admin: Members) -> None:
+async def clear_learners(admin: Members, lock: MembershipLock) -> None:
     """Removes what joins left that were broken off. Only under the lock."""
     for member in await admin.list():
         if member.learner:
+            await lock.check()
             log.info("learner_removed", member=f"{member.id:x}")
             await admin.remove(member.id)
 

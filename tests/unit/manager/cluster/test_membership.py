@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from telegraph.directory import cluster_records
 from telegraph.directory.etcd.members import Member
 from telegraph.directory.memory import MemoryDirectory
-from telegraph.errors import CannotJoin, CannotLeave, MembersUnsettled
+from telegraph.directory.port import Put
+from telegraph.errors import CannotJoin, CannotLeave, DirectoryUnavailable, LockLost, MembersUnsettled
 from telegraph.manager.cluster.membership import (
     check_may_leave,
     initial_cluster,
@@ -17,6 +18,7 @@ from telegraph.manager.cluster.membership import (
     membership_lock,
 )
 from telegraph.manager.cluster.patience import patiently
+from telegraph.testing.virtual_time import run
 
 
 def member(number: int, *, learner: bool = False, started: bool = True) -> Member:
@@ -56,6 +58,65 @@ async def test_the_lock_ends_with_the_lease_of_a_holder_that_died(directory: Mem
     await directory.revoke(entry.lease)  # as if it had run out
     assert await waiting == "next"
     await holding.__aexit__(None, None, None)
+
+
+async def test_who_was_silent_for_too_long_changes_nothing_any_more(directory: MemoryDirectory) -> None:
+    lost: list[str] = []
+
+    async def change() -> None:
+        async with membership_lock(directory, "paused") as lock:
+            await lock.check()
+            entry = await directory.get(cluster_records.LOCK)
+            assert entry is not None
+            await directory.revoke(entry.lease)  # as if it had run out
+            async with membership_lock(directory, "next"):
+                assert await directory.commit([lock.condition], [Put("record", b"")]) is None
+                with pytest.raises(LockLost):
+                    await lock.check()
+                lost.append("checked")
+            await asyncio.Event().wait()  # a change that would go on for ever is cut off
+
+    with pytest.raises(LockLost):
+        await asyncio.wait_for(change(), 10)
+    assert lost == ["checked"]
+    assert await directory.get(cluster_records.LOCK) is None
+
+
+class Away(MemoryDirectory):
+    """A directory that cannot be reached for a while."""
+
+    away = False
+
+    async def keep_alive(self, lease: int) -> float:
+        if self.away:
+            raise DirectoryUnavailable
+        return await super().keep_alive(lease)
+
+
+def test_who_cannot_renew_the_lock_stops_before_another_can_have_it() -> None:
+    async def story() -> float:
+        directory = Away()
+        clock = asyncio.get_running_loop().time
+        with pytest.raises(LockLost):
+            await _hold(directory)
+        return clock()
+
+    assert 5 < run(story()) < 10
+
+
+async def _hold(directory: Away) -> None:
+    async with membership_lock(directory, "cut off") as lock:
+        directory.away = True
+        with pytest.raises(DirectoryUnavailable):
+            await lock.check()
+        await asyncio.Event().wait()
+
+
+async def test_an_error_of_what_is_done_under_the_lock_is_its_own(directory: MemoryDirectory) -> None:
+    with pytest.raises(TimeoutError):
+        async with membership_lock(directory, "a"):
+            raise TimeoutError
+    assert await directory.get(cluster_records.LOCK) is None
 
 
 async def test_a_refusal_for_now_is_tried_again_and_one_for_good_is_told() -> None:

@@ -21,6 +21,7 @@ from telegraph.errors import (
     NotLoggedIn,
     RateLimited,
     RegistrationClosed,
+    Renamed,
     RevokedKey,
     StaleCounter,
     TooManyDevices,
@@ -65,7 +66,12 @@ _BODY = (MalformedBody, BodyTooLarge, UnsupportedMedia)
 async def register(data: JSONBody[RegisterRequest], core: TheCore, language: TheLanguage) -> Registered:
     """Makes an account. It is offline until its first log-in."""
     account = await core.accounts.register(data)
-    return Registered(message=sentence("registered", language), user_id=account.user_id, username=account.username)
+    return Registered(
+        message=sentence("registered", language),
+        user_id=account.user_id,
+        username=account.username,
+        provisional=account.name_state == "provisional",
+    )
 
 
 @post(
@@ -82,6 +88,7 @@ async def register(data: JSONBody[RegisterRequest], core: TheCore, language: The
         BadSignature,
         RevokedKey,
         StaleCounter,
+        Renamed,
         Conflict,
         RateLimited,
         TooManyDevices,
@@ -110,6 +117,7 @@ async def login(
         certificate=done.certificate,
         managers=core.roster.urls,
         replaced=done.replaced,
+        provisional=done.account.name_state == "provisional",
     )
 
 

@@ -30,6 +30,7 @@ from telegraph.errors import (
 )
 from telegraph.manager.api.language import sentence
 from telegraph.manager.api.refusals import answers
+from telegraph.manager.api.registered import registered
 from telegraph.manager.api.session import TheCaller, TheCore, TheLanguage, needs_session, remote_of
 from telegraph.protocol.manager_api import (
     Answer,
@@ -66,12 +67,7 @@ _BODY = (MalformedBody, BodyTooLarge, UnsupportedMedia)
 async def register(data: JSONBody[RegisterRequest], core: TheCore, language: TheLanguage) -> Registered:
     """Makes an account. It is offline until its first log-in."""
     account = await core.accounts.register(data)
-    return Registered(
-        message=sentence("registered", language),
-        user_id=account.user_id,
-        username=account.username,
-        provisional=account.name_state == "provisional",
-    )
+    return registered(account, language)
 
 
 @post(

@@ -16,6 +16,7 @@ from litestar.types import Receive
 
 from telegraph.errors import DirectoryUnavailable, Language, TelegraphError
 from telegraph.manager.api.language import sentence
+from telegraph.manager.api.registered import registered
 from telegraph.manager.api.session import bearer, caller_of
 from telegraph.manager.attendance import require_own
 from telegraph.manager.core import Core
@@ -25,7 +26,6 @@ from telegraph.protocol.language import language_of
 from telegraph.protocol.manager_api import (
     Answer,
     HeartbeatRequest,
-    Registered,
     RegisterRequest,
     User,
     UserAnswer,
@@ -119,8 +119,7 @@ class Quick:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None, _replaying(message, receive)
         account = await self._core.accounts.register(wanted)
-        said = sentence("registered", _language(headers.get(b"accept-language", b"")))
-        return _encode(Registered(message=said, user_id=account.user_id, username=account.username)), receive
+        return _encode(registered(account, _language(headers.get(b"accept-language", b"")))), receive
 
     async def _caller(self, headers: Headers, *, heartbeat: bool = False) -> Caller:
         return await caller_of(self._core, _token(headers), heartbeat=heartbeat)

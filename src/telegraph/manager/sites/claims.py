@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 ASKED_WITHIN: Final = 1.5
 """Seconds for the answers of all other sites; who registers has an answer within three."""
 
+_AGAIN_AFTER: Final = 0.1
+
 Ask = Callable[[str, ReserveRequest, float], Awaitable[ReserveAnswer]]
 """Asks a site within so many seconds; raises TelegraphError."""
 
@@ -97,7 +99,8 @@ class Claims:
         claim = claim_of(_record(await self._directory.get(place)), account.user_id)
         if claim is None or claim.state in ("aborted", "final"):
             return "aborted" if claim is None else claim.state
-        return await self._decide(place, claim, outcome(await self._words(place, claim)), fence)
+        words = await self._words(place, claim)
+        return await self._decide(place, claim, outcome(words), fence)
 
     # --- asking ---
 
@@ -112,15 +115,21 @@ class Claims:
         return words + missing
 
     async def _word(self, site: str, request: ReserveRequest) -> Word:
+        """What one site says in time. One that cannot say it now is asked again: two may be racing for the name."""
         if self._ask is None:
             return "missing"
-        try:
-            async with asyncio.timeout(ASKED_WITHIN):
-                answer = await self._ask(site, request, ASKED_WITHIN)
-        except (TelegraphError, TimeoutError) as problem:
-            log.info("name_not_acknowledged", site=site, kind=type(problem).__name__)
-            return "missing"
-        return "acknowledged" if answer.acknowledged else "refused"
+        clock = asyncio.get_running_loop().time
+        end = clock() + ASKED_WITHIN
+        while (left := end - clock()) > 0:
+            try:
+                async with asyncio.timeout(left):
+                    answer = await self._ask(site, request, left)
+            except (TelegraphError, TimeoutError) as problem:
+                log.info("name_not_acknowledged", site=site, kind=type(problem).__name__)
+                await asyncio.sleep(min(_AGAIN_AFTER, max(0.0, end - clock())))
+            else:
+                return "acknowledged" if answer.acknowledged else "refused"
+        return "missing"
 
     # --- deciding ---
 

@@ -15,9 +15,9 @@ import msgspec
 from msgspec.structs import replace
 
 from telegraph.directory import records
-from telegraph.directory.port import Delete, Directory, Entry, Put, Unchanged
+from telegraph.directory.port import Delete, Directory, Put, Unchanged
 from telegraph.directory.quorum import allow_more
-from telegraph.directory.records import Account, NameClaim, Presence, Session
+from telegraph.directory.records import Account, Presence, Session
 from telegraph.errors import (
     Conflict,
     FateUnknown,
@@ -30,6 +30,7 @@ from telegraph.errors import (
 )
 from telegraph.manager.announcement import Announcement, announcement, check_signature
 from telegraph.manager.attendance import TRIES, Attendance
+from telegraph.manager.authentication import Authentication
 from telegraph.manager.ca import CertificateAuthority
 from telegraph.manager.endings import (
     Ended,
@@ -50,6 +51,7 @@ from telegraph.manager.presence import first_presence, placed, put_offline, put_
 from telegraph.manager.ratelimit import FailureLimit
 from telegraph.manager.renewal import renew_certificate
 from telegraph.manager.sessions import Caller, new_token, new_user_id, sessions_of
+from telegraph.manager.sites.claims import Claims
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.identity import key_fingerprint
 from telegraph.protocol.manager_api import LoginRequest, RegisterRequest
@@ -110,7 +112,12 @@ class AccountSettings(msgspec.Struct, frozen=True):
 
 
 class Accounts:
-    """See the module. ``on_ended`` is told of ended sessions after the directory has forgotten them."""
+    """See the module.
+
+    Attributes:
+        on_ended: is told of ended sessions after the directory has forgotten them.
+        claims: claims names for registrations; one that asks other sites takes its place where there are several.
+    """
 
     def __init__(
         self,
@@ -128,11 +135,13 @@ class Accounts:
         self._locks = locks
         self._passwords = passwords
         self._gate = Gate(passwords, failures, clock)
+        self._entry = Authentication(directory, self._gate)
         self._moves = FailureLimit(MOVES_PER_HOUR, _HOUR, TooManyDevices)
         self._ca = ca
         self._clock = clock
         self._settings = settings
         self._home = attendance.itself.home
+        self.claims = Claims(directory, self._home, clock)
         self.on_ended: Callable[[Ended], None] = lambda _ended: None
 
     # --- register ---
@@ -151,7 +160,7 @@ class Accounts:
         said = announcement(request.ip, request.port, None, None)
         own = await self._before_hashing(shown, password, request)
         if own is not None:
-            return own
+            return await self._settled(own)
         account = Account(
             user_id=new_user_id(),
             username=shown,
@@ -160,12 +169,22 @@ class Accounts:
             request_id=request.request_id or new_user_id(),
         )
         for _ in range(TRIES):
-            if await self._create(account, said, request.invite):
-                return account
-            own = await self._own_earlier(shown, password, request.request_id)
-            if own is not None:
-                return own
+            made = await self._create(account, said, request.invite)
+            if made is None:
+                await self._home.look(self._directory)
+                made = await self._entry.own_earlier(shown, password, request.request_id)
+            if made is not None:
+                return await self._settled(made)
         raise Conflict
+
+    async def _settled(self, account: Account) -> Account:
+        """The account, once the other sites had their say about its name."""
+        if account.name_state != "tentative":
+            return account
+        state = await self.claims.settle(account)
+        if state in ("aborted", "tentative"):
+            raise NameTaken(username=account.username)
+        return replace(account, name_state=state)
 
     async def _before_hashing(self, username: str, password: bytes, request: RegisterRequest) -> Account | None:
         """What an earlier registration with the same id made, if any; else whether this one may begin.
@@ -180,7 +199,7 @@ class Accounts:
             await admit(self._directory, self._settings.registration, request.invite)
             return None
         try:
-            own = await self._own_earlier(username, password, request.request_id)
+            own = await self._entry.own_earlier(username, password, request.request_id)
         except NameTaken:
             await admit(self._directory, self._settings.registration, request.invite)
             raise
@@ -188,53 +207,33 @@ class Accounts:
             await admit(self._directory, self._settings.registration, request.invite)
         return own
 
-    async def _create(self, account: Account, said: Announcement, invite: str | None) -> bool:
+    async def _create(self, account: Account, said: Announcement, invite: str | None) -> Account | None:
+        """The account as it was made; None if the name is not free, or something changed meanwhile."""
         admission = await admit(self._directory, self._settings.registration, invite)
-        claim, place = records.name_record_key(account.username), records.account_key(account.user_id)
-        gone = records.name_tombstone_key(account.username)
-        conditions = [Unchanged(claim, 0), Unchanged(place, 0), Unchanged(gone, 0), *admission.conditions]
+        begun, place = await self.claims.begin(account), records.account_key(account.user_id)
+        if begun is None:
+            return None
+        conditions = [*begun.conditions, Unchanged(place, 0), *admission.conditions]
         writes = [
-            Put(claim, records.encode(NameClaim(account.user_id))),
-            Put(place, records.encode(account)),
+            *begun.writes,
+            Put(place, records.encode(begun.account)),
             Put(records.presence_key(account.user_id), records.encode(self._first_presence(said))),
             *admission.writes,
         ]
         try:
-            return await self._directory.commit(conditions, writes) is not None
+            done = await self._directory.commit(conditions, writes)
         except FateUnknown:
             allow_more(_LOOK_AGAIN)
             with contextlib.suppress(Unavailable, TimeoutError):  # then it is as unknown as before
                 async with asyncio.timeout(_LOOK_AGAIN):
                     if await self._directory.get(place) is not None:  # its random id says whose work it is
-                        return True
+                        return begun.account
             raise
+        return None if done is None else begun.account
 
     def _first_presence(self, said: Announcement) -> Presence:
         first = first_presence(said, self._clock())
         return written(first, first, self._home.name)
-
-    async def _own_earlier(self, username: str, password: bytes, request_id: str | None) -> Account | None:
-        """The account that the same request made before, None if the name is free.
-
-        Raises:
-            NameTaken: the name belongs to another request, or to an account that was deleted.
-        """
-        found = await self._by_name(username)
-        if found is None:
-            if await self._directory.get(records.name_tombstone_key(username)) is not None:
-                raise NameTaken(username=username)
-            return None
-        account = records.decode(found.value, Account)
-        repeated = request_id is not None and request_id == account.request_id
-        if repeated and await self._passwords.matches(password, account.password_hash):
-            return account
-        raise NameTaken(username=username)
-
-    async def _by_name(self, username: str) -> Entry | None:
-        claim = await self._directory.get(records.name_record_key(username))
-        if claim is None:
-            return None
-        return await self._directory.get(records.account_key(records.decode(claim.value, NameClaim).user_id))
 
     # --- log in ---
 
@@ -248,6 +247,7 @@ class Accounts:
         Raises:
             IllegalPassword, IllegalAddress, IllegalCsr, BadSignature, StaleCounter: what was given cannot be used.
             WrongCredentials: wrong name or password, which of them is not said.
+            Renamed: the name is another's since two sites met again, and the password that of who had it before.
             RevokedKey: the device's key was revoked; it must come with another one.
             RateLimited, TooManyDevices: too many failures, or moves to another device.
             Busy: too many log-ins at once.
@@ -255,7 +255,7 @@ class Accounts:
         password = login_bytes(request.password)
         said = announcement(request.ip, request.port, request.counter, request.signature)
         key = None if request.csr is None else self._ca.device_key(request.csr)
-        account = await self._authenticate(request.username, password, remote)
+        account = await self._entry.account(request.username, password, remote)
         wish = _Wish(said, key, self._certificate(request.csr, account))
         async with self._locks.of(account.user_id):
             for _ in range(TRIES):
@@ -263,14 +263,6 @@ class Accounts:
                 if done is not None:
                     return done
         raise Conflict
-
-    async def _authenticate(self, username: str, password: bytes, remote: str) -> Account:
-        found = await self._by_name(username)
-        account = None if found is None else records.decode(found.value, Account)
-        await self._gate.verify(username, password, account.password_hash if account else None, remote)
-        if account is None:
-            raise WrongCredentials
-        return account
 
     async def _start_session(self, verified: Account, wish: _Wish) -> LoggedInUser | None:
         """One try; None if the directory changed meanwhile."""

@@ -30,12 +30,12 @@ from telegraph.manager.endings import Ended
 from telegraph.manager.feed import Feed
 from telegraph.manager.gate import Gate
 from telegraph.manager.invites import store_registration
-from telegraph.manager.jobs import Fence, Jobs
+from telegraph.manager.jobs import Fence, Job, Jobs
 from telegraph.manager.look_ups import LookUps
 from telegraph.manager.metrics import Metrics
 from telegraph.manager.notify import Notifier, Reason
 from telegraph.manager.passwords import Passwords
-from telegraph.manager.people import People
+from telegraph.manager.people import People, nowhere
 from telegraph.manager.places import (
     ENDPOINT_FILE,
     advertised,
@@ -54,11 +54,15 @@ from telegraph.manager.server import Identity, renew_at, server_context
 from telegraph.manager.settings import ManagerSettings
 from telegraph.manager.sites.applying import Applier
 from telegraph.manager.sites.exchange import Exchange
+from telegraph.manager.sites.reserving import Reserving
+from telegraph.manager.sites.telling import claims_among, places_in, site_states
+from telegraph.manager.sites.unsettled import Unsettled
 from telegraph.manager.streams import Hub
 from telegraph.peer.credentials import Credentials, renew
 from telegraph.protocol.addresses import Address
 from telegraph.protocol.discovery import Active
 from telegraph.protocol.manager_events import SessionEnded
+from telegraph.protocol.sites import PATH_RESERVE
 from telegraph.protocol.version import __version__
 from telegraph.rest.server import Server
 from telegraph.storage.datadir import DataDirectory, write_private
@@ -141,8 +145,10 @@ class Manager:
             self._in_background(stack, name, work)
         self._in_background(stack, "jobs", self._jobs(core, attending, opened).run)
         self._in_background(stack, "certificate", lambda: self._keep_certificate(identity, credentials, context))
-        for name, work in ({} if exchange is None else exchange.tasks()).items():
-            self._in_background(stack, name, work)
+        if exchange is not None:
+            self._tell_of_sites(exchange, feed)
+            for name, work in {**exchange.tasks(), "site-users": feed.keep_looking}.items():
+                self._in_background(stack, name, work)
         if opened.group is not None and opened.quorum is not None:
             self._follow_group(stack, core, opened.group.members)
             self._watch_quorum(stack, core, opened.quorum)
@@ -152,6 +158,16 @@ class Manager:
         await self._serve(stack, Server(Application(core), context, PING_EVERY), listening)
         write_private(data / ENDPOINT_FILE, self.url + "\n")
         stack.callback((data / ENDPOINT_FILE).unlink, missing_ok=True)
+
+    def _tell_of_sites(self, exchange: Exchange, feed: Feed) -> None:
+        """Nodes hear which other sites there are, and of whom nothing new is known while one is cut off."""
+
+        def changed(name: str) -> None:
+            self._core.roster.sites_are(exchange.own.name, site_states(exchange.sites))
+            feed.look_again(name)
+
+        exchange.sites.on_change = changed
+        self._core.roster.sites_are(exchange.own.name, site_states(exchange.sites))
 
     def _follow_group(self, stack: contextlib.AsyncExitStack, core: Core, members: "Members") -> None:
         """Nodes hear which managers there are."""
@@ -231,8 +247,10 @@ class Manager:
         home, lifetime = attending.attendance.itself.home, self.settings.certificate_lifetime
         applier = Applier(opened.directory, home, self._clock, lifetime)
         members = opened.group.members
+        reserving = Reserving(opened.directory, home, applier)
         exchange = Exchange(opened.directory, opened.site, members, credentials, applier.apply, self._clock)
         stack.push_async_callback(exchange.close)
+        exchange.serve(PATH_RESERVE, lambda asked: reserving.answer(asked.body))
         await opened.loaded(exchange.sites.load)
         await exchange.start(sock)
         return exchange
@@ -255,6 +273,8 @@ class Manager:
             AccountSettings(settings.registration, settings.certificate_lifetime),
         )
         accounts.on_ended = self._ended
+        if exchange is not None:
+            accounts.claims = claims_among(exchange, directory, attendance.itself.home, self._clock)
         gate = Gate(passwords, failures, self._clock)
         care = Care(directory, attendance, locks, gate, self._clock, settings.certificate_lifetime, self._ended)
         hub, metrics = Hub(), Metrics()
@@ -271,7 +291,8 @@ class Manager:
             return quorum is not None and quorum.lost
 
         def view(reads: Reads) -> People:
-            return People(reads, attendance.live, attendance.roll)
+            where = nowhere if exchange is None else places_in(exchange.sites)
+            return People(reads, attendance.live, attendance.roll, where)
 
         return Core(
             settings=settings,
@@ -326,11 +347,16 @@ class Manager:
         jobs = {
             "sweep": attending.sweep.run,
             "tidy": lambda fence: self._keep_tidy(core.revoked, fence),
-            **({} if core.exchange is None else {"exchange": core.exchange.lead}),
+            **({} if core.exchange is None else self._jobs_of_sites(core.exchange, core, attending)),
         }
         made = Jobs(jobs, opened.directory, None if opened.group is None else self.url)
         core.metrics.watch("leader", "Whether this manager does the jobs of the leader", lambda: made.is_leader)
         return made
+
+    def _jobs_of_sites(self, exchange: Exchange, core: Core, attending: Attending) -> dict[str, Job]:
+        home = attending.attendance.itself.home
+        unsettled = Unsettled(core.directory, home, core.accounts.claims, self._clock, exchange.sites.all_heard)
+        return {"exchange": exchange.lead, "names": unsettled.run}
 
     async def _keep_tidy(self, revoked: RevokedKeys, fence: Fence) -> None:
         while True:

@@ -26,6 +26,7 @@ from telegraph.manager.roll import Roll
 from telegraph.manager.sessions import Caller
 from telegraph.manager.uses import Uses
 from telegraph.protocol.manager_api import ReconnectRequest
+from telegraph.protocol.names import base_name
 
 log = structlog.get_logger(__name__)
 
@@ -322,10 +323,10 @@ class Attendance:
 
 
 def require_own(caller: Caller, username: str) -> None:
-    """Makes sure that a call is about its own caller.
+    """Makes sure that a call is about its own caller, who may not know yet that a heal between sites renamed them.
 
     Raises:
         ForeignSession: it names somebody else.
     """
-    if records.name_record_key(username) != records.name_record_key(caller.username):
+    if records.name_record_key(base_name(username)) != records.name_record_key(base_name(caller.username)):
         raise ForeignSession

@@ -4,6 +4,7 @@ It hears of every commit, this manager's own and other managers', so nothing els
 were ended at another manager are ended by it too, and their heartbeats are refused from then on, quorum or not.
 """
 
+import asyncio
 from typing import Final
 
 import structlog
@@ -41,6 +42,8 @@ class Feed:
         self._revoked = revoked
         self._after = after
         self._told = ("", 0)
+        self._again: set[str] = set()
+        self._looking = asyncio.Event()
 
     async def follow(self) -> None:
         """Publishes until the directory closes; may be called again after an error, and then leaves nothing out."""
@@ -59,6 +62,22 @@ class Feed:
             for caller in self._hub.callers:
                 if await self._directory.get(caller.alive.key) is None:
                     await self._end(caller.user_id, caller.token_hash)
+
+    def look_again(self, site: str) -> None:
+        """What is known of the users of a site is old from now on, or not any more."""
+        self._again.add(site)
+        self._looking.set()
+
+    async def keep_looking(self) -> None:
+        """Shows users anew who watch for it, whenever their site is cut off or heard again."""
+        while True:
+            await self._looking.wait()
+            self._looking.clear()
+            sites, self._again = self._again, set()
+            for user_id in self._hub.watched:
+                user = await self._people.by_id(user_id)
+                if user is not None and user.site in sites:
+                    self._hub.publish(user)
 
     async def _publish(self, change: Change) -> None:
         if change.key.startswith(records.SESSIONS):

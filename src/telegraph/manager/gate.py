@@ -38,3 +38,11 @@ class Gate:
         if not right:
             raise WrongCredentials
         self._failures.forgive(key, begun)
+
+    async def is_right(self, password: bytes, stored: str) -> bool:
+        """Whether a password is that of a hash; for who was counted by :meth:`verify`, or cannot try much.
+
+        Raises:
+            Busy: too many are waiting.
+        """
+        return await self._passwords.matches(password, stored)

@@ -1,28 +1,43 @@
 """What one user may know of another: look-up by name, search, who is online."""
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
+from msgspec.structs import replace
+
 from telegraph.directory import records
+from telegraph.directory.merging.names import live
 from telegraph.directory.port import Reads
-from telegraph.directory.records import Account, NameClaim, Presence
+from telegraph.directory.records import Account, Claim, NameClaim, Presence
 from telegraph.errors import AccountDeleted, UnknownUser
+from telegraph.manager.naming import account_of, look
 from telegraph.manager.presence import LiveUsers
 from telegraph.manager.roll import Roll
-from telegraph.protocol.manager_api import User
+from telegraph.protocol.identity import key_fingerprint
+from telegraph.protocol.manager_api import Namesake, User
 from telegraph.protocol.names import MAX_NAME_LENGTH, name_key
 
 MAX_FOUND: Final = 50
+
+Where = Callable[[str], tuple[str, str | None]]
+"""By the site in a record: its name as shown, and when it was last heard from if it is cut off (RFC 3339)."""
+
+
+def nowhere(_site: str) -> tuple[str, str | None]:
+    """Where there is one site only, nobody is told of it."""
+    return "", None
 
 
 class People:
     """Reads users as others see them."""
 
-    def __init__(self, directory: Reads, live: LiveUsers, roll: Roll) -> None:
+    def __init__(self, directory: Reads, live: LiveUsers, roll: Roll, where: Where = nowhere) -> None:
+        """``where`` tells of the site that a presence is from."""
         self._directory = directory
         self._live = live
         self._roll = roll
+        self._where = where
 
     async def find(self, username: str) -> User:
         """The user who holds a name.
@@ -31,13 +46,21 @@ class People:
             UnknownUser: nobody does.
             AccountDeleted: somebody did.
         """
-        claim = await self._directory.get(records.name_record_key(username))
-        user = await self.by_id(records.decode(claim.value, NameClaim).user_id) if claim else None
+        found = await look(self._directory, username)
+        user = await self.by_id(found.user_id) if found.user_id is not None else None
         if user is not None:
-            return user
+            return replace(user, namesakes=await self._namesakes(found.others)) if found.others else user
         gone = await self._directory.get(records.name_tombstone_key(username))
         error = UnknownUser if gone is None else AccountDeleted
         raise error(username=_printable(username))
+
+    async def _namesakes(self, others: Iterable[Claim]) -> list[Namesake]:
+        found = [(claim, await account_of(self._directory, claim.user_id)) for claim in others]
+        return [
+            Namesake(account.username, account.user_id, claim.site, _fingerprint(account.device_key))
+            for claim, account in found
+            if account is not None
+        ]
 
     async def is_deleted(self, user_id: str) -> bool:
         """Whether there was a user with this id whose account was deleted."""
@@ -49,12 +72,16 @@ class People:
         presence = await self._directory.get(records.presence_key(user_id))
         if account is None or presence is None:
             return None
-        return self._view(records.decode(account.value, Account), records.decode(presence.value, Presence))
+        known = records.decode(account.value, Account)
+        if known.name_state == "tentative":
+            return None  # whether there is such a user is not decided yet
+        return self._view(known, records.decode(presence.value, Presence))
 
     async def search(self, beginning: str) -> list[User]:
         """Users whose name begins like this, in the order of names, :data:`MAX_FOUND` at most."""
         claims = await self._directory.scan(records.name_record_key(beginning), limit=MAX_FOUND)
-        return await self._all(records.decode(entry.value, NameClaim).user_id for entry in claims.entries)
+        records_found = [records.decode(entry.value, NameClaim) for entry in claims.entries]
+        return await self._all(claim.user_id for record in records_found for claim in live(record))
 
     async def online(self) -> list[User]:
         """Everybody who is online, at whichever manager, in the order of names."""
@@ -66,6 +93,7 @@ class People:
         return [user for user in found if user is not None]
 
     def _view(self, account: Account, presence: Presence) -> User:
+        site, as_of = self._where(presence.site)
         return User(
             username=account.username,
             user_id=account.user_id,
@@ -76,11 +104,18 @@ class People:
             device_key=_base64(account.device_key),
             counter=presence.counter,
             signature=_base64(presence.signature),
+            provisional=account.name_state == "provisional",
+            site=site,
+            as_of=as_of,
         )
 
 
 def _base64(raw: bytes | None) -> str | None:
     return None if raw is None else b64encode(raw).decode()
+
+
+def _fingerprint(key: bytes | None) -> str | None:
+    return None if key is None else key_fingerprint(key)
 
 
 def _printable(username: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from telegraph.manager.streams import Hub, Stream
-from telegraph.protocol.manager_events import MAX_MANAGERS, SILENCE, Managers
+from telegraph.protocol.manager_events import MAX_MANAGERS, MAX_SITES, SILENCE, Managers, SiteState
 
 _FEW: Final = 64
 """Streams that may come back all at once."""
@@ -27,12 +27,15 @@ class Roster:
     Attributes:
         urls: where nodes reach the managers; its own only, for a single one.
         ready: whether the directory can be read and written here.
+        site, sites: the own site and the others, where there are several.
     """
 
     def __init__(self, hub: Hub, own: str) -> None:
         self._hub = hub
         self.urls = [own]
         self.ready = True
+        self.site = ""
+        self.sites: list[SiteState] = []
         self._many = _FEW
 
     def greet(self, stream: Stream) -> None:
@@ -51,6 +54,12 @@ class Roster:
             self.urls = named
             self._hub.publish_to_all(self._event())
 
+    def sites_are(self, own: str, others: list[SiteState]) -> None:
+        """The other sites are these now; tells every stream if that is new."""
+        if (own, others) != (self.site, self.sites):
+            self.site, self.sites = own, others[:MAX_SITES]
+            self._hub.publish_to_all(self._event())
+
     def set_ready(self, ready: bool) -> None:
         """Whether this manager can do its work; tells every stream if that is new."""
         if ready != self.ready:
@@ -58,7 +67,14 @@ class Roster:
             self._hub.publish_to_all(self._event())
 
     def _event(self) -> Managers:
-        return Managers(self.urls, ready=self.ready, silence=silence_for(self._many), spread=spread_for(self._many))
+        return Managers(
+            self.urls,
+            ready=self.ready,
+            silence=silence_for(self._many),
+            spread=spread_for(self._many),
+            site=self.site,
+            sites=self.sites,
+        )
 
 
 def band(count: int) -> int:

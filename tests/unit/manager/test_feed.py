@@ -10,6 +10,7 @@ from telegraph.directory import records
 from telegraph.directory.memory import MemoryDirectory
 from telegraph.errors import NotLoggedIn
 from telegraph.manager.feed import Feed, changed_user
+from telegraph.manager.people import People
 from telegraph.manager.sessions import Caller
 from telegraph.manager.streams import Hub, Stream
 from telegraph.node.keys import DeviceKey
@@ -187,3 +188,21 @@ async def _online(house: House) -> str:
 )
 def test_only_accounts_and_presences_tell_of_users(key: str, user_id: str | None) -> None:
     assert changed_user(key) == user_id
+
+
+async def test_when_a_site_is_cut_off_or_heard_again_its_users_are_shown_anew(house: House) -> None:
+    users = [await house.register("alice"), await house.register("bob")]
+    sites = {"": ("cusco", None)}
+    people = People(house.directory, house.live, house.attendance.roll, lambda site: sites[site])
+    hub = Hub()
+    stream = hub.open(Caller("id-eve", "eve", "s", 1, device=True))
+    hub.watch(stream, users[0])
+    feed = Feed(house.directory, people, house.attendance, hub, house.revoked, 0)
+    looking = asyncio.create_task(feed.keep_looking())
+    feed.look_again("lima")  # nobody of whom is watched
+    sites[""] = ("cusco", "2030-01-01T00:00:00Z")
+    feed.look_again("cusco")
+    event = await heard(stream)
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+    assert (event.user.user_id, event.user.site, event.user.as_of) == (users[0], "cusco", "2030-01-01T00:00:00Z")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from telegraph.manager.roster import Roster, band, silence_for, spread_for
 from telegraph.manager.sessions import Caller
 from telegraph.manager.streams import Hub, Stream
-from telegraph.protocol.manager_events import MAX_EVENT_BYTES, Managers, encode_event
+from telegraph.protocol.manager_events import MAX_EVENT_BYTES, MAX_SITES, Managers, SiteState, encode_event
 
 ONE, TWO = "https://one:8000", "https://two:8000"
 
@@ -90,4 +90,27 @@ async def test_the_longest_list_fits_into_a_frame() -> None:
     room = Room()
     room.roster.managers_are(f"https://{'x' * 240}{number}.example:8000" for number in range(100))
     (event,) = await room.told(room.open())
+    assert len(encode_event(event)) < MAX_EVENT_BYTES
+
+
+# --- other sites ---
+
+
+async def test_nodes_hear_of_other_sites_and_of_each_cut_once() -> None:
+    room = Room()
+    stream = room.open()
+    heard, cut = SiteState("lima", up=True, urls=[TWO]), SiteState("lima", up=False, heard="then", urls=[TWO])
+    for others in ([heard], [heard], [cut]):
+        room.roster.sites_are("cusco", others)
+
+    told = await room.told(stream)
+
+    assert [(event.site, event.sites) for event in told] == [("", []), ("cusco", [heard]), ("cusco", [cut])]
+
+
+async def test_what_nodes_are_told_of_many_sites_fits_into_a_frame() -> None:
+    room = Room()
+    room.roster.sites_are("cusco", [SiteState(f"s{number}", up=True, urls=[ONE]) for number in range(100)])
+    (event,) = await room.told(room.open())
+    assert len(event.sites) == MAX_SITES
     assert len(encode_event(event)) < MAX_EVENT_BYTES

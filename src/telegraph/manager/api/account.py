@@ -21,6 +21,7 @@ from telegraph.errors import (
     NotLoggedIn,
     RateLimited,
     RegistrationClosed,
+    Renamed,
     RevokedKey,
     StaleCounter,
     TooManyDevices,
@@ -29,6 +30,7 @@ from telegraph.errors import (
 )
 from telegraph.manager.api.language import sentence
 from telegraph.manager.api.refusals import answers
+from telegraph.manager.api.registered import registered
 from telegraph.manager.api.session import TheCaller, TheCore, TheLanguage, needs_session, remote_of
 from telegraph.protocol.manager_api import (
     Answer,
@@ -65,7 +67,7 @@ _BODY = (MalformedBody, BodyTooLarge, UnsupportedMedia)
 async def register(data: JSONBody[RegisterRequest], core: TheCore, language: TheLanguage) -> Registered:
     """Makes an account. It is offline until its first log-in."""
     account = await core.accounts.register(data)
-    return Registered(message=sentence("registered", language), user_id=account.user_id, username=account.username)
+    return registered(account, language)
 
 
 @post(
@@ -82,6 +84,7 @@ async def register(data: JSONBody[RegisterRequest], core: TheCore, language: The
         BadSignature,
         RevokedKey,
         StaleCounter,
+        Renamed,
         Conflict,
         RateLimited,
         TooManyDevices,
@@ -110,6 +113,7 @@ async def login(
         certificate=done.certificate,
         managers=core.roster.urls,
         replaced=done.replaced,
+        provisional=done.account.name_state == "provisional",
     )
 
 

@@ -17,6 +17,7 @@ from litestar.types import Receive
 from telegraph.directory.quorum import bounded
 from telegraph.errors import DirectoryUnavailable, Language, TelegraphError
 from telegraph.manager.api.language import sentence
+from telegraph.manager.api.registered import registered
 from telegraph.manager.api.session import bearer, who_lives
 from telegraph.manager.attendance import require_own
 from telegraph.manager.core import Core
@@ -26,7 +27,6 @@ from telegraph.protocol.language import language_of
 from telegraph.protocol.manager_api import (
     Answer,
     HeartbeatRequest,
-    Registered,
     RegisterRequest,
     User,
     UserAnswer,
@@ -130,8 +130,7 @@ class Quick:
             return None, _replaying(message, receive)
         async with bounded(self._core.quorum):
             account = await self._core.accounts.register(wanted)
-        said = sentence("registered", _language(headers.get(b"accept-language", b"")))
-        return _encode(Registered(message=said, user_id=account.user_id, username=account.username)), receive
+        return _encode(registered(account, _language(headers.get(b"accept-language", b"")))), receive
 
     def _usual(self, headers: list[tuple[bytes, bytes]]) -> Headers | None:
         """As :func:`usual`; None also while there is no quorum, of which the longer way knows more."""

@@ -17,6 +17,7 @@ class Sites:
 
     Attributes:
         own: the name of this manager's own site.
+        on_change: is told that a site came, changed, went, is heard or is not any more: its name.
     """
 
     def __init__(self, directory: Directory, own: str) -> None:
@@ -24,6 +25,7 @@ class Sites:
         self._sites: dict[str, Site] = {}
         self._links: dict[str, LinkRecord] = {}
         self._changed = asyncio.Event()
+        self.on_change: Callable[[str], None] = lambda _name: None
         self._following = (
             Follower(directory, records.SITES, self._take_site, lambda: list(self._sites)),
             Follower(directory, cluster_records.LINKS, self._take_link, lambda: list(self._links)),
@@ -46,6 +48,10 @@ class Sites:
     def is_heard(self, name: str) -> bool:
         """Whether a site is heard, or is this one; one of which the leader has not said anything yet is not."""
         return name == self.own or (name in self._links and self._links[name].up)
+
+    def all_heard(self) -> bool:
+        """Whether no other site is cut off, as far as is known."""
+        return len(self.heard) == len(self.others)
 
     def last_heard(self, name: str) -> str | None:
         """When a site that is cut off was last heard, RFC 3339; None if it is heard, empty if it never was."""
@@ -78,9 +84,13 @@ class Sites:
         if before != self._sites.get(name):
             self._changed.set()
             self._changed = asyncio.Event()
+            self.on_change(name)
 
     def _take_link(self, name: str, value: bytes | None, _revision: int) -> None:
+        before = self.is_heard(name)
         if value is None:
             self._links.pop(name, None)
         else:
             self._links[name] = msgspec.json.decode(value, type=LinkRecord)
+        if before != self.is_heard(name):
+            self.on_change(name)

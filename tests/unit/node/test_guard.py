@@ -115,3 +115,10 @@ def test_links_do_not_pile_up() -> None:
 
     assert not one.take_code(codes[0])
     assert one.take_code(codes[-1])
+
+
+def test_what_other_servers_on_the_host_put_into_the_header_does_not_hide_the_cookie() -> None:
+    one = guard()
+    cookie = one.new_cookie()
+
+    check(one, cookie=f'a="b;c; {{x: 1}}=[;{cookie.key}=stale; {cookie.key}={cookie.value}; ;=')

@@ -84,6 +84,12 @@ class GroupTown(RealTown):
         assert self.group is not None
         return self.group
 
+    def logs(self) -> str:
+        """The end of what all nodes printed, and of what each manager did that runs now."""
+        running = {} if self.group is None else self.group.running
+        of_managers = (f"--- manager {number}\n{process.log[-6000:]}" for number, process in running.items())
+        return "\n".join([super().logs()[-10_000:], *of_managers])
+
     @property
     def manager_urls(self) -> Sequence[str]:
         return self.managers.urls

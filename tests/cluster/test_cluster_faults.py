@@ -38,7 +38,7 @@ def long(town: GroupTown, losses: int) -> list[tuple[str, Fault]]:
         ("10 % loss, 100 ms delay", town.bad_lines(15.0, BAD)),
         ("cold start", town.cold_start(2.0)),
         ("data lost", town.data_lost()),
-        *short(town, losses, 1.0),
+        *short(town, losses, 1.0)[:-1],  # not the slow disk again, see docs/explanation/faults.md
     ]
 
 
@@ -49,7 +49,7 @@ async def survives(
         try:
             load, violations = await endure(town, SEED, plan(town), operations=operations, clients=clients)
         except BaseException:
-            print(town.logs()[-10_000:])  # noqa: T201 - pytest shows it with the failure
+            print(town.logs())  # noqa: T201 - pytest shows it with the failure
             raise
     assert not violations, f"TELEGRAPH_SEED={SEED}: {violations[0]}"
     assert load.counts["Register created"] > 30

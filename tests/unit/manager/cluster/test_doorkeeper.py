@@ -30,7 +30,9 @@ class Door:
 
 def test_after_too_many_wrong_tokens_an_address_has_to_wait() -> None:
     door = Door()
-    assert [door.knock("mallory", WrongToken) for _ in range(WRONG_TOKENS_PER_MINUTE)] == ["refused"] * 20
+    assert [door.knock("mallory", WrongToken) for _ in range(WRONG_TOKENS_PER_MINUTE)] == [
+        "refused"
+    ] * WRONG_TOKENS_PER_MINUTE
     assert door.knock("mallory", WrongToken) == door.knock("mallory") == "unheard"
     assert door.knock("alice") == "in"
     door.now += 59.9

@@ -98,7 +98,7 @@ def works(directory: EtcdDirectory, bare: Channels, address: str) -> dict[str, W
 
 async def run(cluster: EtcdCluster) -> None:
     """All rounds, then the figures."""
-    directory = EtcdDirectory(EtcdClient(cluster.addresses, cluster.tls), "/bench/")
+    directory = EtcdDirectory(EtcdClient(cluster.addresses, cluster.tls), "/bench/", gather=False)
     bare = Channels(cluster.tls)
     await directory.commit([], [Put("one", VALUE)])
     numbers = itertools.count()

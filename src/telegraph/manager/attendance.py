@@ -89,8 +89,14 @@ class Attendance:
         return {*self.roll.attached, *self.live.user_ids}
 
     def _hear_presence(self, user_id: str, value: bytes | None, _revision: int) -> None:
-        self.roll.take_presence(user_id, None if value is None else records.decode(value, Presence))
+        presence = None if value is None else records.decode(value, Presence)
+        self.roll.take_presence(user_id, presence)
+        if presence is not None and presence.status == "offline" and self._is_foreign(presence):
+            self.live.leave(user_id)  # another site has missed them; their next sign of life says otherwise
         self.on_change(user_id)
+
+    def _is_foreign(self, presence: Presence) -> bool:
+        return presence.site not in ("", self.itself.home.name)
 
     def _hear_attachment(self, user_id: str, value: bytes | None, revision: int) -> None:
         attachment = None if value is None else records.decode(value, Attachment)
@@ -213,7 +219,8 @@ class Attendance:
                 if self.live.touch(caller.user_id, self._clock()):
                     return  # another call of the same user was quicker
                 known, unchanged = await self.read(caller.user_id)
-                if await self._write(caller, unchanged, known, put_online(known, self._clock())):
+                here = put_online(known, self._clock()) or (known if self._is_foreign(known) else None)
+                if await self._write(caller, unchanged, known, here):
                     return
         raise Conflict
 

@@ -160,3 +160,26 @@ async def test_the_sweep_looks_again_where_somebody_is_before_it_writes(make_hou
     await house.directory.commit([], [Put(records.presence_key(alice.user_id), encode(there))])
     assert await house.attending.sweep.once(()) == 0
     assert (await presence_of(house, alice.user_id)) == there
+
+
+async def test_whom_another_site_has_missed_is_online_again_with_the_next_heartbeat(make_house: type[House]) -> None:
+    house = make_house(site="lima")
+    alice = await house.join("alice")
+    here = await presence_of(house, alice.user_id)
+    missed = replace(here, status="offline", site="zamora", version=9)
+    await house.directory.commit([], [Put(records.presence_key(alice.user_id), encode(missed))])
+    await house.attendance.presences.load()
+    await house.attendance.heard(alice)
+    again = await presence_of(house, alice.user_id)
+    assert (again.status, again.site, again.version) == ("online", "lima", 10)
+
+
+async def test_who_comes_from_another_site_is_this_ones_from_the_first_heartbeat_on(make_house: type[House]) -> None:
+    house = make_house(site="lima")
+    alice = await house.join("alice")
+    house.live.leave(alice.user_id)
+    there = replace(await presence_of(house, alice.user_id), site="zamora", version=9)
+    await house.directory.commit([], [Put(records.presence_key(alice.user_id), encode(there))])
+    await house.attendance.heard(alice)
+    taken = await presence_of(house, alice.user_id)
+    assert (taken.status, taken.site, taken.version) == ("online", "lima", 10)

@@ -192,7 +192,7 @@ def test_only_accounts_and_presences_tell_of_users(key: str, user_id: str | None
 
 async def test_when_a_site_is_cut_off_or_heard_again_its_users_are_shown_anew(house: House) -> None:
     users = [await house.register("alice"), await house.register("bob")]
-    sites = {"": ("cusco", None)}
+    sites: dict[str, tuple[str, str | None]] = {"": ("cusco", None)}
     people = People(house.directory, house.live, house.attendance.roll, lambda site: sites[site])
     hub = Hub()
     stream = hub.open(Caller("id-eve", "eve", "s", 1, device=True))

@@ -160,9 +160,16 @@ export const en = {
     until: (when: string) => `Until ${when}`,
     since: (when: string) => `Since ${when}`,
   },
+  sites: {
+    provisional: 'Your name is provisional: not every site has confirmed it yet. Everything works under it meanwhile.',
+    renamed: (before: string, now: string) => `Somebody at another site had registered ${before} too and keeps it. You are called ${now} now; account, contacts and messages stay as they were, and you log in by the new name.`,
+    cut: (site: string, ago: string) => `Site ${site} is cut off${ago === '' ? '' : `; last heard ${ago}`}. Here you can log in, register, find people and chat; what is known of people there is of that time.`,
+    understood: 'Understood',
+  },
   network: {
     title: 'Network',
     online: 'Connected',
+    cut: 'A site is cut off',
     offline: 'No manager answers',
     offlineHint: 'Messages to people you know still go. New people cannot be looked up, and nobody can register.',
     away: 'Your node does not answer',

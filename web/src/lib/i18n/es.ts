@@ -162,9 +162,16 @@ export const es: Words = {
     until: (when) => `Hasta ${when}`,
     since: (when) => `Desde ${when}`,
   },
+  sites: {
+    provisional: 'Su nombre es provisional: aún no lo han confirmado todos los sitios. Mientras tanto todo funciona con él.',
+    renamed: (before: string, now: string) => `Alguien de otro sitio también había registrado ${before} y lo conserva. Ahora usted se llama ${now}; su cuenta, contactos y mensajes siguen igual, y se inicia sesión con el nombre nuevo.`,
+    cut: (site: string, ago: string) => `El sitio ${site} está aislado${ago === '' ? '' : `; última noticia: ${ago}`}. Aquí puede iniciar sesión, registrarse, buscar gente y conversar; lo que se sabe de la gente de allí es de entonces.`,
+    understood: 'Entendido',
+  },
   network: {
     title: 'Red',
     online: 'Con conexión',
+    cut: 'Un sitio está aislado',
     offline: 'Ningún gestor responde',
     offlineHint: 'Los mensajes a quienes ya conoce siguen saliendo. No se puede buscar a gente nueva ni registrarse.',
     away: 'El nodo no responde',

@@ -133,6 +133,7 @@ class Chats {
       case 'contact':
         return this.decided(event.contact);
       case 'account':
+        if (event.reason === 'renamed') session.renamedFrom = session.status?.username ?? '';
         return void session.begin();
       case 'reset':
         return void this.#opened();

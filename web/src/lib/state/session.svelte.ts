@@ -15,12 +15,15 @@ class Session {
   connected: boolean | null = $state(null);
   recoveryCode = $state('');
   notice = $state('');
+  /** The name of before, after another site's user got it at a heal, until the user has seen that. */
+  renamedFrom = $state('');
 
   /** What works right now, in one word. */
-  get works(): 'online' | 'offline' | 'ended' | 'away' {
+  get works(): 'online' | 'offline' | 'ended' | 'away' | 'cut' {
     if (this.connected === false) return 'away';
     const account = this.status?.account;
-    return account === 'ended' || account === 'offline' ? account : 'online';
+    if (account === 'ended' || account === 'offline') return account;
+    return this.status?.sites.some(({ up }) => !up) ? 'cut' : 'online';
   }
 
   get lastName(): string {

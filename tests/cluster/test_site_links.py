@@ -1,50 +1,15 @@
 """Two sites on hosts of their own, and what a link between them can do: cut, one way only, flapping."""
 
-import json
-import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from site_hosts import HEALED_WITHIN, NAMES, Sites
 
 from telegraph.testing.hosts import Network
-from telegraph.testing.processes import PASSWORD, PROGRAM, eventually
-from telegraph.testing.site_groups import ManagerSites
-from telegraph.testing.switch import Line
+from telegraph.testing.processes import eventually
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
-
-NAMES = ("lima", "cusco")
-HEALED_WITHIN = 10.0
-
-
-class Sites(ManagerSites):
-    """One manager at each, with the network between them."""
-
-    def __init__(self, root: Path, network: Network) -> None:
-        self.network = network
-        super().__init__(
-            root,
-            *NAMES,
-            host=lambda site, _number: network[NAMES[site]].address,
-            program=lambda site, _number: (*network[NAMES[site]].enter, *PROGRAM),
-        )
-
-    def register(self, site: str, name: str) -> None:
-        """Somebody registers at a site, which must succeed whatever the link does."""
-        body = json.dumps({"username": name, "password": PASSWORD, "ip": "127.0.0.1", "port": 9000})
-        quietly = ("-sk", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Content-Type: application/json")
-        done = subprocess.run(
-            [*self.network[site].enter, "curl", *quietly, "-d", body, self[site].urls[0] + "/register"],
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        assert done.stdout == "201"
-
-    def cut(self, *, one_way: bool) -> None:
-        self.network.set(*NAMES, Line(cut=True), one_way=one_way)
 
 
 @pytest.fixture(scope="module")

@@ -28,4 +28,4 @@ def test_two_who_know_each_other_chat_without_any_manager(screen: Screen) -> Non
     finally:
         port = people.url.rpartition(":")[2]
         people.manager = start_manager(people.root / "manager", "--port", port)
-    expect(alice.get_by_role("dialog")).to_contain_text("Everything works.", timeout=20_000)
+    expect(alice.get_by_role("dialog")).to_contain_text("All is well.", timeout=20_000)

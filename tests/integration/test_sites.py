@@ -172,10 +172,16 @@ def test_three_managers_a_site_go_on_hearing_each_other_whichever_one_dies(tmp_p
             for number in range(3):
                 group.kill(number)
                 name = f"u{number}{group.urls[0][-1]}{'ab'[group is cusco]}"
-                eventually(partial(went_well, partial(person, lima, "/register", name)))
+                eventually(partial(went_well, partial(register_again, lima, name)))
                 eventually(partial(went_well, partial(is_known, cusco, name, token)))
                 group.start(number)
         sites.agree(30)
+
+
+def register_again(group: ManagerGroup, name: str) -> Any:
+    """As a node does it: a call that is repeated finds its own work."""
+    body = {"username": name, "password": PASSWORD, "request_id": f"{name:x<16}"}
+    return call(group, "/register", **body, ip="127.0.0.1", port=9000)
 
 
 def went_well(what: Callable[[], Any]) -> bool:

@@ -20,6 +20,7 @@ from telegraph.directory.quorum import allow_more
 from telegraph.directory.records import Account, Presence, Session
 from telegraph.errors import (
     Conflict,
+    DirectoryUnavailable,
     FateUnknown,
     NameTaken,
     NotLoggedIn,
@@ -65,6 +66,8 @@ MOVES_PER_HOUR: Final = 20
 """How often an account may move to another device: each move revokes a key, of which every node is told."""
 
 _HOUR: Final = 3600.0
+
+_RETRY_AFTER: Final = 1.0
 
 _LOOK_AGAIN: Final = 0.2
 """Seconds for finding out what became of a commit whose fate is unknown: the caller has waited for that one already."""
@@ -181,8 +184,13 @@ class Accounts:
         """The account, once the other sites had their say about its name."""
         if account.name_state != "tentative":
             return account
-        state = await self.claims.settle(account)
-        if state in ("aborted", "tentative"):
+        try:
+            state = await self.claims.settle(account)
+        except (DirectoryUnavailable, Conflict) as problem:  # the account is there; the leader goes on with its name
+            raise FateUnknown(retry_after=_RETRY_AFTER) from problem
+        if state == "tentative":  # another site's to decide, where the same request went first
+            raise FateUnknown(retry_after=_RETRY_AFTER)
+        if state == "aborted":
             raise NameTaken(username=account.username)
         return replace(account, name_state=state)
 

@@ -6,7 +6,7 @@ from telegraph.errors import WrongCredentials
 from telegraph.manager.moment import Clock
 from telegraph.manager.passwords import Passwords
 from telegraph.manager.ratelimit import FailureLimit, Key
-from telegraph.protocol.names import name_key
+from telegraph.protocol.names import base_name, name_key
 
 _MAX_KEY: Final = 128
 
@@ -27,7 +27,7 @@ class Gate:
             RateLimited: it failed too often for this name from this address (``remote``).
             Busy: too many are waiting.
         """
-        key: Key = (name_key(username)[:_MAX_KEY], remote)
+        key: Key = (name_key(base_name(username))[:_MAX_KEY], remote)  # bob~lima's guesses count with bob's
         begun = self._clock()
         self._failures.begin(key, begun)
         try:

@@ -4,10 +4,15 @@ import msgspec
 
 
 class ReserveRequest(msgspec.Struct, frozen=True):
-    """The name's key in the directory, and the record with the one claim that is meant, as the directory has it."""
+    """The name's key in the directory, and the record with the one claim that is meant, as the directory has it.
+
+    ``sites`` are all that the asker knows of, itself among them: whoever knows another one does not acknowledge, since
+    that one would not be asked.
+    """
 
     place: str
     claim: bytes
+    sites: tuple[str, ...] = ()
 
 
 class ReserveAnswer(msgspec.Struct, frozen=True):

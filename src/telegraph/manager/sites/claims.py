@@ -88,7 +88,7 @@ class Claims:
         """Asks the other sites about an account's name, and decides: what its claim is then.
 
         A tentative one is final, provisional or aborted after this, and then the account is gone. A provisional one is
-        final if all sites have acknowledged it, and stays as it is otherwise.
+        final if all sites have acknowledged it. One of another site stays as it is.
 
         Raises:
             DirectoryUnavailable, FateUnknown: it could not be decided; it may be asked again.
@@ -98,10 +98,20 @@ class Claims:
             return "final"
         place = records.name_record_key(account.base_name)
         claim = claim_of(_record(await self._directory.get(place)), account.user_id)
-        if claim is None or claim.state in ("aborted", "final"):
-            return "aborted" if claim is None else claim.state
+        if claim is None:
+            return "aborted"
+        if claim.site != self._home.name or claim.state in ("aborted", "final"):
+            return claim.state  # only the site of the registration decides it
         words = await self._words(place, claim)
         return await self._decide(place, claim, outcome(words), fence)
+
+    async def give_up(self, place: str, claim: Claim, fence: Sequence[Unchanged] = ()) -> ClaimState:
+        """Aborts a tentative claim of the own site, such as one whose account was lost with a backup's return.
+
+        Raises:
+            DirectoryUnavailable, FateUnknown, Conflict: as :meth:`settle`.
+        """
+        return await self._decide(place, claim, "aborted", fence)
 
     # --- asking ---
 
@@ -110,7 +120,8 @@ class Claims:
         entries = (await self._directory.scan(records.SITES)).entries
         names = {records.decode(entry.value, records.Site).name for entry in entries} - {self._home.name}
         heard = names & set(self._heard())
-        request = ReserveRequest(place, records.encode(NameClaim("", (claim,))))
+        everybody = (*sorted(names), self._home.name)
+        request = ReserveRequest(place, records.encode(NameClaim("", (claim,))), everybody)
         with busy_elsewhere():  # who registers has three seconds, not the directory's two
             words = await asyncio.gather(*(self._word(name, request) for name in sorted(heard)))
         missing: list[Word] = ["missing"] * len(names - heard)

@@ -10,8 +10,8 @@ import msgspec
 from telegraph.directory import records
 from telegraph.directory.merging import claims
 from telegraph.directory.port import Directory
-from telegraph.directory.records import Claim, NameClaim
-from telegraph.errors import MalformedBody
+from telegraph.directory.records import Claim, NameClaim, Site
+from telegraph.errors import Conflict, MalformedBody
 from telegraph.manager.home import Home
 from telegraph.manager.sites.applying import Applier
 from telegraph.protocol.reserving import ReserveAnswer, ReserveRequest
@@ -30,14 +30,21 @@ class Reserving:
 
         Raises:
             MalformedBody: it is none.
-            DirectoryUnavailable, FateUnknown, Conflict: it cannot be said now.
+            DirectoryUnavailable, FateUnknown, Conflict: it cannot be said now, or the asker knows fewer sites.
         """
-        place, claim = _asked(body)
+        request, claim = _asked(body)
+        place = request.place
+        await self._require_known(request.sites)
         if not await self._counts(place, claim):
             return ReserveAnswer(acknowledged=False)
         told = {place: records.encode(NameClaim("", (claim,)))}
         await self._applier.apply(claim.site, told, None, ())
         return ReserveAnswer(acknowledged=await self._counts(place, claim))
+
+    async def _require_known(self, sites: tuple[str, ...]) -> None:
+        entries = (await self._directory.scan(records.SITES)).entries
+        if not {records.decode(entry.value, Site).name for entry in entries} <= set(sites):
+            raise Conflict
 
     async def _counts(self, place: str, claim: Claim) -> bool:
         entry = await self._directory.get(place)
@@ -47,7 +54,7 @@ class Reserving:
         return isinstance(word, claims.Acknowledged)
 
 
-def _asked(body: bytes) -> tuple[str, Claim]:
+def _asked(body: bytes) -> tuple[ReserveRequest, Claim]:
     try:
         request = msgspec.msgpack.decode(body, type=ReserveRequest)
         (claim,) = records.decode(request.claim, NameClaim).claims
@@ -55,4 +62,4 @@ def _asked(body: bytes) -> tuple[str, Claim]:
         raise MalformedBody(detail="it is no claim of a name") from problem
     if request.place != records.name_record_key(claim.username):
         raise MalformedBody(detail="the name is another one")
-    return request.place, claim
+    return request, claim

@@ -55,7 +55,7 @@ class Unsettled:
         self._names = names
         self._clock = clock
         self._all_heard = all_heard
-        self._open: dict[str, Claim] = {}
+        self._open: dict[str, list[Claim]] = {}
         self._news = asyncio.Event()
 
     async def run(self, fence: Fence) -> None:
@@ -70,8 +70,9 @@ class Unsettled:
     def _take(self, name: str, value: bytes | None, _revision: int) -> None:
         self._open.pop(name, None)
         record = None if value is None else records.decode(value, NameClaim)
-        for claim in own_open_claims(record, self._home.name):
-            self._open[name] = claim
+        claims = own_open_claims(record, self._home.name)
+        if claims:
+            self._open[name] = claims
             self._news.set()
 
     async def _work(self, fence: Fence) -> None:
@@ -85,14 +86,18 @@ class Unsettled:
     async def once(self, fence: Fence) -> None:
         """Settles what is due."""
         now, heard = self._clock().utc, self._all_heard()
-        for claim in [each for each in self._open.values() if is_due(each, now, all_heard=heard)]:
-            await self._settle(claim, fence)
+        due = [(name, each) for name, claims in self._open.items() for each in claims]
+        for name, claim in due:
+            if is_due(claim, now, all_heard=heard):
+                await self._settle(records.NAMES + name, claim, fence)
 
-    async def _settle(self, claim: Claim, fence: Fence) -> None:
+    async def _settle(self, place: str, claim: Claim, fence: Fence) -> None:
         try:
             account: Account | None = await account_of(self._directory, claim.user_id)
             if account is not None:
                 state = await self._names.settle(account, fence)
-                log.info("name_settled", user_id=claim.user_id, state=state)
+            else:  # as after the return of a backup that is older than it: nobody's claim must not block the name
+                state = await self._names.give_up(place, claim, fence)
+            log.info("name_settled", user_id=claim.user_id, state=state)
         except (Unavailable, Conflict) as problem:
             log.info("name_waits", code=problem.code)

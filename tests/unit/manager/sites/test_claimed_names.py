@@ -6,12 +6,22 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from tests.unit.manager.conftest import House
+from tests.unit.manager.conftest import PASSWORD, House
 
 from telegraph.directory import records
 from telegraph.directory.port import Put
 from telegraph.directory.records import Account, Claim, ClaimState, NameClaim, decode, encode
-from telegraph.errors import AccountDeleted, MalformedBody, ManagerAway, NameTaken, NoQuorum, Renamed, WrongCredentials
+from telegraph.errors import (
+    AccountDeleted,
+    Conflict,
+    FateUnknown,
+    MalformedBody,
+    ManagerAway,
+    NameTaken,
+    NoQuorum,
+    Renamed,
+    WrongCredentials,
+)
 from telegraph.manager.moment import as_text
 from telegraph.manager.naming import account_of, look
 from telegraph.manager.sites.applying import Applier
@@ -193,6 +203,62 @@ async def test_a_repeated_registration_finds_its_own_and_finishes_it(sites: Site
     assert await lima.register("alice", request_id="r" * 16) == first
 
 
+async def test_only_the_site_of_the_registration_decides_it_though_it_is_repeated_elsewhere(sites: Sites) -> None:
+    lima, cusco = sites.houses.values()
+    lima.attendance.itself.home.several = True
+    hashed = await lima.passwords.hash(PASSWORD.encode())
+    made = Account("a" * 32, "alice", hashed, lima.clock().text, request_id="r" * 16)
+    begun = await lima.accounts.claims.begin(made)
+    assert begun is not None
+    written = Put(records.account_key("a" * 32), encode(begun.account))
+    await lima.directory.commit(begun.conditions, [*begun.writes, written])
+    await sites.exchange()
+
+    with pytest.raises(FateUnknown):
+        await cusco.register("alice", request_id="r" * 16)
+
+    assert await claim_at(cusco, "alice") == [("lima", "tentative")]
+    assert await lima.register("alice", request_id="r" * 16) == "a" * 32  # its own site finishes it
+
+
+async def test_what_fails_after_the_account_is_there_is_told_as_unknown(sites: Sites) -> None:
+    lima = sites.houses["lima"]
+    settle = lima.accounts.claims.settle
+
+    async def fails(*_: object) -> ClaimState:
+        raise NoQuorum
+
+    lima.accounts.claims.settle = fails  # type: ignore[method-assign, assignment]
+    with pytest.raises(FateUnknown):
+        await lima.register("alice", request_id="r" * 16)
+    lima.accounts.claims.settle = settle  # type: ignore[method-assign]
+    alice = await lima.register("alice", request_id="r" * 16)
+    assert (await account(lima, alice)).name_state == "final"
+
+
+async def test_a_claim_without_an_account_does_not_block_the_name_for_ever(sites: Sites) -> None:
+    lima = sites.houses["lima"]
+    place, long_ago = records.name_record_key("alice"), as_text(lima.clock().utc - LEFT_ALONE)
+    lost = NameClaim("", (Claim("a" * 32, "alice", "lima", "tentative", long_ago),))
+    await lima.directory.commit([], [Put(place, encode(lost))])
+    job = sites.unsettled("lima")
+    job._take("alice", encode(lost), 1)
+    await job.once(())
+    assert await claim_at(lima, "alice") == [("lima", "aborted")]
+    assert await lima.register("alice")
+
+
+async def test_whoever_knows_more_sites_does_not_acknowledge(sites: Sites) -> None:
+    cusco = sites.houses["cusco"]
+    await cusco.directory.commit([], [Put(records.site_key("puno"), encode(records.Site("puno")))])
+    place, claim = records.name_record_key("alice"), Claim("a" * 32, "alice", "lima", "tentative")
+    with pytest.raises(Conflict):
+        await sites.reserving["cusco"].answer(
+            msgspec.msgpack.encode(ReserveRequest(place, encode(NameClaim("", (claim,))), ("cusco", "lima")))
+        )
+    assert await claim_at(cusco, "alice") == []
+
+
 # --- at the same time ---
 
 
@@ -266,7 +332,7 @@ async def test_a_claim_that_was_given_up_is_not_brought_back_by_a_late_question(
     await cusco.directory.commit([], [Put(place, encode(given_up))])
 
     answer = await sites.reserving["cusco"].answer(
-        msgspec.msgpack.encode(ReserveRequest(place, encode(NameClaim("", (claim,)))))
+        msgspec.msgpack.encode(ReserveRequest(place, encode(NameClaim("", (claim,))), ("lima", "cusco")))
     )
 
     assert not answer.acknowledged

@@ -17,7 +17,7 @@ from typing import Final
 from manager_load import crowds, groups, wrk
 from manager_load.people import write_people
 from manager_load.processes import ON_ONE_CORE, SERVER_CORE, cpu, family, resident, start_bare, url_of
-from messaging.report import Line, show
+from messaging.report import Line, quantile, show
 
 from telegraph.testing.groups import ManagerGroup
 from telegraph.testing.processes import PROGRAM, RunningProcess, start_manager
@@ -170,7 +170,7 @@ def crowd(bench: Bench) -> Iterator[Line]:
         yield Line.megabytes("  resident", used[1], at_most=650)
         took = nodes.changes(url_of(manager), place / "ca.pem", people[-1][0], 10 if bench.quick else 50)
         yield Line.milliseconds("a change reaches 100 watchers, p50", statistics.median(took))
-        yield Line.milliseconds("a change reaches 100 watchers, p99", crowds.quantile(took, 0.99), at_most=50)
+        yield Line.milliseconds("a change reaches 100 watchers, p99", quantile(took, 0.99), at_most=50)
         yield from _restarted(manager, place, nodes, count)
 
 

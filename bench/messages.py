@@ -5,7 +5,6 @@ rounds interleaved. ``--quick``: fewer rounds, a smaller store. ``--only NAME``:
 says more.
 """
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -14,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from messaging.ends import End, FloorPair
-from messaging.report import Line, show
+from messaging.report import Line, quantile, run_figures
 
 from telegraph.testing.processes import RunningProcess, start_manager, start_node
 
@@ -213,21 +212,9 @@ def _start(bench: Bench, name: str, *options: str) -> float:
 FIGURES = (throughput, round_trip, return_of_many, return_of_one, memory, big_store)
 
 
-def quantile(values: list[float], share: float) -> float:
-    """The smallest value that so many are not above."""
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
-
-
 def main() -> None:
-    """Runs the figures that were asked for and prints each as it comes."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", choices=[figure.__name__ for figure in FIGURES])
-    options = parser.parse_args()
-    with running(quick=options.quick) as bench:
-        for figure in FIGURES:
-            if options.only in (None, figure.__name__):
-                show(figure(bench))
+    """Runs the figures that were asked for."""
+    run_figures(__doc__, FIGURES, running)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Two nodes with a manager and Chromium on loopback; the baseline is a page that s
 the same browser and the same run, rounds interleaved. ``--quick``: fewer rounds. README.md beside this file says more.
 """
 
-import argparse
 import json
 import os
 import random
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from messaging.ends import End
-from messaging.report import Line, show
+from messaging.report import Line, quantile, run_figures
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from telegraph.testing.processes import start_manager
@@ -230,21 +229,9 @@ def _share(pid: int) -> float:
 FIGURES: tuple[Any, ...] = (shown, own, cold, idle)
 
 
-def quantile(values: list[float], share: float) -> float:
-    """The smallest value that so many are not above."""
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
-
-
 def main() -> None:
-    """Runs the figures that were asked for and prints each as it comes."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", choices=[figure.__name__ for figure in FIGURES])
-    options = parser.parse_args()
-    with running(quick=options.quick) as bench:
-        for figure in FIGURES:
-            if options.only in (None, figure.__name__):
-                show(figure(bench))
+    """Runs the figures that were asked for."""
+    run_figures(__doc__, FIGURES, running)
 
 
 if __name__ == "__main__":

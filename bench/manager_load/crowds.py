@@ -101,11 +101,6 @@ class Crowds:
             process.communicate()
 
 
-def quantile(values: list[float], share: float) -> float:
-    """The smallest value that so many are not above."""
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
-
-
 def histogram(values: list[float], width: float) -> Counter[float]:
     """How many values lie in each stretch of so many seconds, by its beginning."""
     return Counter(math.floor(value / width) * width for value in values)

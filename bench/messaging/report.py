@@ -1,9 +1,13 @@
 """Lines of the table that the bench prints: what, how much, and the bar that it is held against."""
 
+import argparse
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, TypeVar
+
+Bench = TypeVar("Bench")
 
 
 @dataclass
@@ -62,3 +66,27 @@ def show(lines: Iterable[Line]) -> None:
             rounds = " ".join(f"{value:,.0f}" for value in line.spread)
             print(f"    {len(line.spread)} rounds: {rounds}", flush=True)
     print(f"    load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n", flush=True)
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest value that so many are not above."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def run_figures(
+    about: str | None,
+    figures: Sequence[Callable[[Bench], Iterable[Line]]],
+    running: Callable[..., AbstractContextManager[Bench]],
+) -> None:
+    """Runs the figures that the command line asks for, and prints each as it comes.
+
+    ``about`` is what the bench says of itself, ``running(quick=...)`` gives what all figures need.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", choices=[figure.__name__ for figure in figures])
+    options = parser.parse_args()
+    with running(quick=options.quick) as bench:
+        for figure in figures:
+            if options.only in (None, figure.__name__):
+                show(figure(bench))

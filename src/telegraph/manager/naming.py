@@ -3,9 +3,10 @@
 import msgspec
 
 from telegraph.directory import records
-from telegraph.directory.merging.names import SEPARATOR, find, live
+from telegraph.directory.merging.names import find, live
 from telegraph.directory.port import Reads
 from telegraph.directory.records import Account, Claim, NameClaim
+from telegraph.protocol.names import HEALED
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -24,7 +25,7 @@ async def look(reads: Reads, username: str) -> Found:
     Raises:
         DirectoryUnavailable: it cannot be said.
     """
-    base, _, site = username.rpartition(SEPARATOR) if SEPARATOR in username else (username, "", None)
+    base, _, site = username.rpartition(HEALED) if HEALED in username else (username, "", None)
     place = records.name_record_key(base)
     entry = await reads.get(place)
     if entry is None:

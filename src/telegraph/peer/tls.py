@@ -13,16 +13,15 @@ from aiohttp import web
 
 from telegraph.errors import (
     BadInput,
-    BodyTooLarge,
-    MalformedBody,
     TelegraphError,
     TooMany,
     UnsupportedMedia,
     WrongMethod,
     WrongRole,
 )
+from telegraph.peer.bodies import caller_of, read_body
 from telegraph.peer.credentials import Credentials, client_context, renew, server_context
-from telegraph.peer.dialler import LINK_PATH, MAX_MESSAGE, Dialler, read_holder
+from telegraph.peer.dialler import LINK_PATH, MAX_MESSAGE, Dialler
 from telegraph.peer.port import Call, Link, LinkClosed, OnCall, OnLink, Reply, Unreachable
 from telegraph.peer.refusal import refusal
 from telegraph.peer.websocket import CLOSE_TIMEOUT, WebSocketLink
@@ -147,7 +146,7 @@ class TlsEndpoint:
             return _response(refusal(TelegraphError(), language))
 
     async def _answer(self, request: web.BaseRequest, language: str) -> web.StreamResponse:
-        remote = _caller(request)
+        remote = caller_of(request)
         if request.method == "GET" and request.path == LINK_PATH:
             return await self._accept(request, remote)
         if request.method != "POST":
@@ -203,29 +202,10 @@ class TlsEndpoint:
             await link.close()
 
 
-def _caller(request: web.BaseRequest) -> Holder:
-    """Whose certificate the caller showed.
-
-    Raises:
-        WrongRole: it has no valid role.
-    """
-    transport = request.transport
-    return read_holder(None if transport is None else transport.get_extra_info("ssl_object"))
-
-
 async def _read_body(request: web.BaseRequest) -> bytes:
     if request.content_type != "application/json":
         raise UnsupportedMedia
-    body = bytearray()
-    try:
-        async with asyncio.timeout(_BODY_TIMEOUT):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    raise BodyTooLarge
-    except (TimeoutError, web.RequestPayloadError, ConnectionError):
-        raise MalformedBody(detail="it did not arrive whole") from None
-    return bytes(body)
+    return await read_body(request, MAX_BODY_BYTES, _BODY_TIMEOUT)
 
 
 def _response(reply: Reply, error: TelegraphError | None = None) -> web.Response:

@@ -10,9 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from telegraph.directory.records import NAMES, Claim, ClaimState, NameClaim, NameState
-
-SEPARATOR: Final = "~"
-"""Between a name and the site of somebody who lost it; no name that is registered has it."""
+from telegraph.protocol.names import HEALED
 
 _RANK: Final[dict[ClaimState, int]] = {"tentative": 0, "provisional": 1, "final": 2, "aborted": 3}
 """The order in which a claim goes through its states; an aborted one stays so, whoever comes late with another word."""
@@ -80,7 +78,7 @@ def join_claims(place: str, one: NameClaim, other: NameClaim) -> NameClaim:
 def shown_name(claim: Claim, first: Claim | None, base: str) -> str:
     """What the user of a claim is called."""
     lost = first is None or first.user_id != claim.user_id
-    return f"{base}{SEPARATOR}{claim.site}" if lost and claim.state != "tentative" else base
+    return f"{base}{HEALED}{claim.site}" if lost and claim.state != "tentative" else base
 
 
 def name_state(claim: Claim, first: Claim | None) -> NameState:

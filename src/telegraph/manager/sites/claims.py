@@ -157,14 +157,12 @@ class Claims:
             if decided is None and state != "aborted":  # it has lost meanwhile, or was decided otherwise
                 decided = claims.finish(place, record, user_id, "aborted", gone=gone is not None)
             if decided is None:
-                known = claim_of(record, user_id)
-                return "aborted" if known is None else known.state
+                return _state_of(claim_of(record, user_id))
             conditions = [*fence, _unchanged(place, entry), _unchanged(records.account_key(user_id), account)]
             conditions.append(_unchanged(records.tombstone_of(place), gone))
             writes = [Put(place, records.encode(decided)), *_consequences(account, claim_of(decided, user_id))]
             if await self._directory.commit(conditions, writes) is not None:
-                known = claim_of(decided, user_id)
-                return "aborted" if known is None else known.state
+                return _state_of(claim_of(decided, user_id))
         raise Conflict
 
 
@@ -173,6 +171,10 @@ def outcome(words: Collection[Word]) -> ClaimState:
     if "refused" in words:
         return "aborted"
     return "provisional" if "missing" in words else "final"
+
+
+def _state_of(claim: Claim | None) -> ClaimState:
+    return "aborted" if claim is None else claim.state
 
 
 def _consequences(account: Entry | None, claim: Claim | None) -> list[Put | Delete]:

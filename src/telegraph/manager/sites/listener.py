@@ -13,9 +13,9 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from telegraph.errors import BodyTooLarge, MalformedBody, TelegraphError, TooMany, UnknownPath, WrongRole
+from telegraph.errors import MalformedBody, TelegraphError, TooMany, UnknownPath, WrongRole
+from telegraph.peer.bodies import caller_of, read_body
 from telegraph.peer.credentials import Credentials, renew, server_context
-from telegraph.peer.dialler import read_holder
 from telegraph.protocol.identity import Holder
 from telegraph.protocol.sites import Batch, Refusal, encode, frame
 from telegraph.tracing import code_path
@@ -112,7 +112,9 @@ class Listener:
             return await self._stream(request, remote, self._streams[name])
         if name not in self._calls:
             raise UnknownPath
-        answer = await self._calls[name](Asked(remote, request.query, await _body(request)))
+        answer = await self._calls[name](
+            Asked(remote, request.query, await read_body(request, MAX_BODY, _BODY_TIMEOUT))
+        )
         return web.Response(body=encode(answer), content_type="application/msgpack")
 
     async def _stream(self, request: web.BaseRequest, remote: Holder, of: Streaming) -> web.StreamResponse:
@@ -146,24 +148,10 @@ def _manager(request: web.BaseRequest) -> Holder:
     Raises:
         WrongRole: no manager's.
     """
-    transport = request.transport
-    holder = read_holder(None if transport is None else transport.get_extra_info("ssl_object"))
+    holder = caller_of(request)
     if holder.role != "manager":
         raise WrongRole
     return holder
-
-
-async def _body(request: web.BaseRequest) -> bytes:
-    body = bytearray()
-    try:
-        async with asyncio.timeout(_BODY_TIMEOUT):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise BodyTooLarge
-    except (TimeoutError, web.RequestPayloadError, ConnectionError):
-        raise MalformedBody(detail="it did not arrive whole") from None
-    return bytes(body)
 
 
 def _refused(error: TelegraphError) -> web.Response:
